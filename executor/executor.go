@@ -1,0 +1,93 @@
+// Package executor is the port through which a guarded command starts on a
+// host and is followed to its end.
+//
+// Starting is a matter of proof. [Executor.Start] tells three outcomes apart:
+// the command may run now, it certainly never started ([NotStarted], with the
+// proof), or nobody can know (any other error). Nothing here guesses.
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/solocron/solocron/fleet"
+	"github.com/solocron/solocron/guard"
+)
+
+// Executor starts commands on hosts. All methods are safe for concurrent use
+// and end soon after their context does.
+type Executor interface {
+	// Start brings the order to the host and, once the guard there stands
+	// ready, calls grant exactly once; grant commits the go to the ledger. If
+	// grant succeeds the go is sent to the guard and Start returns nil as soon
+	// as it was handed over. The errors:
+	//
+	//   - [*NotStarted]: the command did not start and never will, by this
+	//     order. Also when grant itself failed: its error is then wrapped, and
+	//     the guard was told nothing.
+	//   - any other error: it may have started. grant had succeeded.
+	//
+	// A second Start of the same order on the same host starts nothing: the
+	// run directory is there already.
+	Start(ctx context.Context, h fleet.Host, o guard.Order, grant func(context.Context) error) error
+
+	// Wait blocks until the attempt has ended, or until its end can no longer
+	// be known from the host, and says which. It serves an attempt that this
+	// process started and, after a restart, one that an earlier process did.
+	// An unreachable host is not an end: Wait keeps trying until ctx is done
+	// and then returns an error that wraps ctx's cause and the last failure.
+	// Repeating is safe.
+	Wait(ctx context.Context, h fleet.Host, a guard.Attempt) (guard.Result, error)
+
+	// Status asks the host once what it knows of the attempt. An error means
+	// that the host could not be asked.
+	Status(ctx context.Context, h fleet.Host, a guard.Attempt) (guard.Status, error)
+
+	// Stop asks the guard to end the command: TERM, grace, KILL; at once KILL
+	// if kill is set. Returning nil means that the guard was told, or had
+	// nothing left to end; the end itself arrives through Wait. Repeating is
+	// safe.
+	Stop(ctx context.Context, h fleet.Host, a guard.Attempt, kill bool) error
+
+	// Output returns up to limit bytes of the attempt's kept output from
+	// offset on: shorter at the end, empty when there is nothing yet. The
+	// middle of a huge output is not kept, see [guard.Output].
+	Output(ctx context.Context, h fleet.Host, a guard.Attempt, offset int64, limit int) ([]byte, error)
+
+	// Probe looks at the host: reachable, room for run directories on a disk
+	// that survives a reboot, clock sane. It also removes run directories
+	// whose attempt ended longer ago than the guard's retention. The result's
+	// Refused says what is wrong; an unreachable host is a Health, not an
+	// error.
+	Probe(ctx context.Context, h fleet.Host) fleet.Health
+
+	// Close releases connections. Commands that run go on running.
+	Close() error
+}
+
+// NotStarted is the proof that an attempt's command never started and, by
+// this order, never will.
+type NotStarted struct {
+	Proof string // for people: "host refused the connection", "guard: overlap", ...
+	Busy  bool   // the host's lock for the job is held by another attempt
+	Err   error  // the cause, if there is one
+}
+
+func (e *NotStarted) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("not started: %s: %v", e.Proof, e.Err)
+	}
+	return "not started: " + e.Proof
+}
+
+func (e *NotStarted) Unwrap() error { return e.Err }
+
+// Proven returns the proof in err's chain, or nil.
+func Proven(err error) *NotStarted {
+	var n *NotStarted
+	if errors.As(err, &n) {
+		return n
+	}
+	return nil
+}

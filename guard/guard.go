@@ -1,0 +1,113 @@
+// Package guard is how a command starts on a host: a small POSIX shell program
+// that travels with the command, and the words that it and the scheduler
+// exchange.
+//
+// The program (guard.sh) creates the attempt's run directory with an atomic
+// mkdir and stops if it is there already; prints ready and waits for go; takes
+// the job's lock; starts the command in a session of its own; enforces the
+// timeout; keeps the output; and leaves the result in the run directory, where
+// a scheduler that comes back after a crash finds it.
+package guard
+
+import (
+	"fmt"
+	"time"
+)
+
+// Attempt names one attempt on a host, and thereby its run directory.
+type Attempt struct {
+	Run  string // run ID
+	N    int    // attempt number, from 1
+	Kept string // root of the run directories; empty for the host's default
+}
+
+// Dir is the name of the attempt's run directory below the root.
+func (a Attempt) Dir() string { return fmt.Sprintf("%s.%d", a.Run, a.N) }
+
+// Order is everything that the guard needs to start one attempt. It travels
+// over the guard's standard input, so that neither the command's environment
+// nor its secrets reach an argument list or a disk.
+type Order struct {
+	Attempt
+	Token   string // what go must name
+	Job     string
+	Due     time.Time
+	Host    string
+	Fence   int64
+	Command string
+	Shell   string // empty for /bin/sh
+	User    string // empty for the user that the guard runs as
+	Dir     string // empty for the user's home
+	Env     map[string]string
+	Secrets map[string]string // exported like Env, never recorded
+	Timeout time.Duration
+	Grace   time.Duration
+	// Exclusive makes the guard hold the job's lock on this host for the time
+	// of the command; a second exclusive attempt is refused.
+	Exclusive bool
+	// OutputBytes is how much of the output the host keeps.
+	OutputBytes int64
+}
+
+// Output is what the ledger keeps of a command's output: all of it up to
+// HeadBytes+TailBytes, else its beginning and its end.
+type Output struct {
+	Head  []byte `json:"head,omitempty"`
+	Tail  []byte `json:"tail,omitempty"`  // empty unless something was cut
+	Bytes int64  `json:"bytes,omitempty"` // all that the command wrote
+	Cut   bool   `json:"cut,omitempty"`   // bytes between Head and Tail are missing
+}
+
+// How much of a huge output the ledger keeps.
+const (
+	HeadBytes = 16 << 10
+	TailBytes = 48 << 10
+)
+
+// End is how an attempt ended on its host.
+type End string
+
+// The ends. Gone is the host's word that the command is over and left no
+// result: its guard is dead and so is every process of the attempt, or the
+// host was restarted. Refused and Absent prove that it never started.
+const (
+	Exited    End = "exited"
+	TimedOut  End = "timed_out"
+	Cancelled End = "cancelled"
+	Gone      End = "gone"
+	Refused   End = "refused"
+	Absent    End = "absent" // see Status
+)
+
+// Result is what became of an attempt. Times are the host's, corrected by the
+// scheduler where it saw the moment itself.
+type Result struct {
+	End       End
+	Code      int    // exit code; 128+n for a command ended by signal n
+	Reason    string // for people: the refusal, or why it is gone
+	Busy      bool   // Refused because the job's lock on the host is held
+	StartedAt time.Time
+	EndedAt   time.Time
+	Output    Output
+	Note      string // "output detached", or processes that could not be ended
+}
+
+// Status is what a host says of an attempt when asked.
+type Status struct {
+	// Phase is "absent" (no run directory), "ready" (waiting for go),
+	// "running", or "ended".
+	Phase  Phase
+	Result Result // when Phase is Ended
+}
+
+// Phase is how far an attempt has come on its host.
+type Phase string
+
+// The phases. PhaseAbsent proves that the order never arrived; it proves
+// nothing about an order that may still be on its way.
+const (
+	PhaseAbsent  Phase = "absent"
+	PhaseReady   Phase = "ready"
+	PhaseRunning Phase = "running"
+	PhaseEnded   Phase = "ended"
+)
