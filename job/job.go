@@ -1,0 +1,159 @@
+// Package job says what is to be done: the jobs file, decoded strictly, with
+// every problem reported at once and where it stands.
+//
+// Decoding has no side effects: no file that the jobs file names is opened and
+// no host is asked.
+package job
+
+import (
+	"time"
+
+	"github.com/solocron/solocron/fleet"
+	"github.com/solocron/solocron/notifier"
+	"github.com/solocron/solocron/run"
+	"github.com/solocron/solocron/schedule"
+)
+
+// Job is one entry of the jobs file with every default filled in. Its JSON
+// form is what the ledger keeps; it holds references to secrets, never values.
+type Job struct {
+	Name string        `json:"name"`
+	When schedule.Spec `json:"when"`
+	// Jitter delays each start by a spread that job and due time decide, in
+	// [0, Jitter).
+	Jitter time.Duration `json:"jitter,omitempty"`
+
+	Hosts  fleet.Selector `json:"hosts,omitempty"`
+	Pick   fleet.Strategy `json:"pick"`
+	Prefer fleet.Selector `json:"prefer,omitempty"` // for fleet.Prefer
+
+	Command string            `json:"command"`
+	Shell   string            `json:"shell,omitempty"`
+	User    string            `json:"user,omitempty"`
+	Dir     string            `json:"dir,omitempty"`
+	Env     map[string]string `json:"env,omitempty"`
+	// Secrets maps a variable to where its value is read from when an attempt
+	// starts: "env:NAME" of the daemon, or "file:PATH".
+	Secrets map[string]string `json:"secrets,omitempty"`
+	// OutputBytes is how much of the output the host keeps.
+	OutputBytes int64 `json:"output_bytes"`
+
+	Overlap     Overlap       `json:"overlap"`
+	StartWithin time.Duration `json:"start_within"`
+	Catchup     Catchup       `json:"catchup"`
+	Timeout     time.Duration `json:"timeout"`
+	Grace       time.Duration `json:"grace"`
+	Retry       Retry         `json:"retry"`
+	Idempotent  bool          `json:"idempotent,omitempty"`
+	Notify      Notify        `json:"notify"`
+}
+
+// Overlap is what happens to a due time while an earlier run of the job is in
+// the way, anywhere in the fleet.
+type Overlap string
+
+// The policies, named as in Temporal.
+const (
+	Skip           Overlap = "skip"            // the new one does not run
+	BufferOne      Overlap = "buffer-one"      // one waits, further ones do not run
+	BufferAll      Overlap = "buffer-all"      // all wait, in the order of their due times
+	CancelOther    Overlap = "cancel-other"    // the earlier one is ended with its grace
+	TerminateOther Overlap = "terminate-other" // the earlier one is killed at once
+	Allow          Overlap = "allow"           // both run
+)
+
+// Overlaps lists the policies.
+var Overlaps = []Overlap{Skip, BufferOne, BufferAll, CancelOther, TerminateOther, Allow}
+
+// Catchup is what happens to due times that passed while no scheduler ran.
+type Catchup struct {
+	Mode   CatchupMode   `json:"mode"`
+	Within time.Duration `json:"within,omitempty"` // how far back; older ones are missed
+}
+
+// CatchupMode says which of the passed due times run.
+type CatchupMode string
+
+// The modes. Whatever does not run is recorded as skipped (missed).
+const (
+	CatchupNone   CatchupMode = "none"
+	CatchupLatest CatchupMode = "latest"
+	CatchupAll    CatchupMode = "all"
+)
+
+// Retry says which ends are tried again, how often, how soon and where.
+type Retry struct {
+	Attempts   int           `json:"attempts,omitempty"` // further attempts; 0 for none
+	On         []run.State   `json:"on,omitempty"`       // of failed, timed_out
+	Backoff    time.Duration `json:"backoff,omitempty"`  // before the first; doubles
+	MaxBackoff time.Duration `json:"max_backoff,omitempty"`
+	Host       RetryHost     `json:"host,omitempty"`
+}
+
+// RetryHost says where a retry may run.
+type RetryHost string
+
+// The choices.
+const (
+	AnyHost   RetryHost = "any"
+	SameHost  RetryHost = "same"
+	OtherHost RetryHost = "other" // any but the host that failed last, if there is one
+)
+
+// Notify says which ends are told to which targets of the file.
+type Notify struct {
+	On []notifier.Event `json:"on,omitempty"`
+	To []string         `json:"to,omitempty"`
+}
+
+// File is a whole jobs file.
+type File struct {
+	Path    string
+	Jobs    []Job // in the file's order
+	Fleet   Fleet
+	Targets map[string]Target
+	// Ledger is a SQLite file's path (absolute, or resolved against the jobs
+	// file's folder) or a postgres:// URL.
+	Ledger string
+	// Retention is how long ended runs stay in the ledger and run directories
+	// on the hosts.
+	Retention time.Duration
+}
+
+// Fleet is where the hosts come from: a list, or a command that prints one.
+type Fleet struct {
+	Hosts   []fleet.Host
+	Command string        // prints a JSON array of hosts; run by /bin/sh here
+	Every   time.Duration // how long the command's answer is kept
+	// MinFree is the room that a host's run directories need to be healthy.
+	MinFree int64
+	// MaxSkew is how far a host's clock may be off.
+	MaxSkew time.Duration
+}
+
+// Target is one receiver of notices. Exactly one of the pointers is set.
+type Target struct {
+	Webhook *Webhook
+	Mail    *Mail
+	Chat    *Chat
+}
+
+// Webhook posts the message as JSON.
+type Webhook struct {
+	URL     string
+	Headers map[string]string // values may be "env:NAME" or "file:PATH"
+}
+
+// Mail sends the message by SMTP.
+type Mail struct {
+	Server   string // host:port
+	TLS      string // "starttls" (default), "implicit", "none"
+	User     string
+	Password string // "env:NAME" or "file:PATH"
+	From     string
+	To       []string
+}
+
+// Chat sends the message through a chat service. URL is the service's address
+// in the notification library's form, or "env:NAME" or "file:PATH".
+type Chat struct{ URL string }
