@@ -85,10 +85,10 @@ type Ledger interface {
 	// Leave forgets an owner at once, so that others take over without waiting.
 	Leave(ctx context.Context, owner string) error
 
-	// TakeNotices hands out up to limit notices that are due at now, oldest
-	// first, and keeps them from other takers until now+lease. A notice may be
-	// handed out again after that: delivery is at least once.
-	TakeNotices(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Notice, error)
+	// TakeNotices hands out up to limit notices to the target that are due at
+	// now, oldest first, and keeps them from other takers until now+lease. A
+	// notice may be handed out again after that: delivery is at least once.
+	TakeNotices(ctx context.Context, target string, now time.Time, lease time.Duration, limit int) ([]Notice, error)
 	// SettleNotice records what became of one delivery. Repeating is safe.
 	SettleNotice(ctx context.Context, id string, s Settlement) error
 	// Notices returns the notices of a run, by ID, settled ones included.
@@ -110,7 +110,7 @@ type Ledger interface {
 type Change struct {
 	Run     run.Run
 	Slot    Slot
-	Detail  *Detail // added, or replacing the detail of the same attempt
+	Detail  *Detail // joined with what is stored: a nil Pick or Output leaves the stored one
 	Notices []Notice
 }
 

@@ -126,7 +126,7 @@ type Policy struct {
 	Grace       time.Duration `json:"grace"`
 	Idempotent  bool          `json:"idempotent,omitempty"`
 	Retries     int           `json:"retries,omitempty"`     // further attempts after a failed one
-	RetryOn     []State       `json:"retry_on,omitempty"`    // of Failed, TimedOut, Lost
+	RetryOn     []State       `json:"retry_on,omitempty"`    // of Failed, TimedOut
 	Backoff     time.Duration `json:"backoff,omitempty"`     // before the first retry; doubles
 	MaxBackoff  time.Duration `json:"max_backoff,omitempty"` // where the doubling ends
 	MaxAttempts int           `json:"max_attempts"`          // all attempts together, unstarted ones too
