@@ -47,7 +47,3 @@ type Fleet interface {
 	// A failure wraps [ErrInventory]. Repeating is safe.
 	Hosts(ctx context.Context) ([]Host, error)
 }
-
-// Selector is a set of tags that a candidate must all carry. A value of "*"
-// asks only that the tag is there. The empty selector matches every host.
-type Selector map[string]string
