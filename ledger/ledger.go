@@ -196,8 +196,8 @@ type Notice struct {
 	Target  string    `json:"target"`
 	Body    []byte    `json:"body"` // a notifier.Message as JSON
 	Created time.Time `json:"created_at"`
-	Due     time.Time `json:"due"` // of the next delivery
-	Tries   int       `json:"tries"`
+	Due     time.Time `json:"due"`             // of the next delivery
+	Tries   int       `json:"tries"`           // deliveries begun, one under way included
 	Error   string    `json:"error,omitempty"` // of the last delivery
 	Settled time.Time `json:"settled_at,omitzero"`
 	Dead    bool      `json:"dead,omitempty"` // settled without having arrived
