@@ -1,0 +1,231 @@
+// Package dispatch turns due times into finished runs.
+//
+// A [Dispatcher] plans the jobs of a file, drives every run that it owns from
+// its due time to its end, takes over the runs of dispatchers that died, and
+// delivers the notices. Any number of them may work on one ledger: a run is
+// created once, the slot of its job is held once, and go is committed once, by
+// conditional writes. Ownership, beats and clocks only decide who does the work.
+//
+// Every change of a run goes through run.Step and is in the ledger before
+// anything follows from it. What a dispatcher keeps in memory can be lost at
+// any moment: another one, or the same after a restart, goes on from the
+// ledger and from what the hosts' run directories say.
+//
+// Read drive.go first: it is the story of one run.
+package dispatch
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/solocron/solocron/executor"
+	"github.com/solocron/solocron/fleet"
+	"github.com/solocron/solocron/job"
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/notifier"
+	"github.com/solocron/solocron/run"
+)
+
+// Options are what a dispatcher works with. The first five fields are
+// required; the caller owns and closes them after Run has returned.
+type Options struct {
+	Ledger   ledger.Ledger
+	Fleet    *fleet.Watch
+	Executor executor.Executor
+	Secret   func(ref string) (string, error) // resolves "env:NAME" and "file:PATH"
+	Log      *slog.Logger
+
+	// Sole says that the ledger admits one dispatcher at a time, so that any
+	// run owned by another is an orphan at once.
+	Sole bool
+	// Drain is how long Run waits for commands under way after it was told to
+	// stop; those that take longer go on on their hosts and are picked up by the
+	// next dispatcher.
+	Drain time.Duration
+	// Patience is how long a due run looks for a host before it is skipped.
+	// Default 45s.
+	Patience time.Duration
+	// Unreachable is how long past its timeout a running attempt may stay
+	// unheard of before it is lost. Default 1m.
+	Unreachable time.Duration
+	// Observe, if set, is called after every change of a run has been stored.
+	// It must not block.
+	Observe func(run.Run)
+}
+
+// The rhythm of a dispatcher.
+const (
+	beatEvery  = 5 * time.Second
+	beatTTL    = 20 * time.Second
+	sweepEvery = 5 * time.Second
+	pruneEvery = time.Hour
+	maxSleep   = 30 * time.Second // a suspended machine notices within this
+)
+
+// Dispatcher plans, drives and reports runs. Make one with [New], give it a
+// file with [Dispatcher.Load], then call [Dispatcher.Run].
+type Dispatcher struct {
+	Options
+	owner string
+
+	mu        sync.Mutex
+	gen       *generation
+	active    map[string]struct{}                   // runs driven here, by ID
+	waiting   map[string]map[chan struct{}]struct{} // by job: drivers that wait for its slot
+	paused    map[string]bool
+	heard     map[string]time.Time         // lost runs: when their host is asked next
+	picked    map[string]int               // picks by host that are not in the ledger yet
+	receivers map[string]notifier.Notifier // by target
+	specs     map[string]job.Job           // by hash
+	picking   sync.Mutex                   // one least-busy pick at a time
+
+	replan chan struct{} // the generation changed
+	outbox chan struct{} // a notice was written
+
+	work    context.Context // for drivers; outlives the stop by Drain
+	stop    <-chan struct{} // closed when Run was told to stop
+	drivers sync.WaitGroup
+}
+
+// New returns a dispatcher with an identity of its own, so that a restarted
+// process is never taken for the one before.
+func New(o Options) *Dispatcher {
+	if o.Patience == 0 {
+		o.Patience = 45 * time.Second
+	}
+	if o.Unreachable == 0 {
+		o.Unreachable = time.Minute
+	}
+	name, _ := os.Hostname() // for people only
+	return &Dispatcher{
+		Options: o,
+		owner:   name + "-" + strings.ToLower(rand.Text()[:10]),
+		gen:     &generation{},
+		active:  map[string]struct{}{},
+		waiting: map[string]map[chan struct{}]struct{}{},
+		paused:  map[string]bool{},
+		heard:   map[string]time.Time{},
+		picked:  map[string]int{},
+		specs:   map[string]job.Job{},
+		replan:  make(chan struct{}, 1),
+		outbox:  make(chan struct{}, 1),
+	}
+}
+
+// Owner is this dispatcher's identity in the ledger.
+func (d *Dispatcher) Owner() string { return d.owner }
+
+// Run works until ctx is done, then drains: no run is planned or started any
+// more, commands under way get Options.Drain to end, and what goes on after
+// that is left to the next dispatcher. It returns nil after a drain.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	d.mu.Lock()
+	d.work, d.stop = work, ctx.Done()
+	d.drivers.Add(1) // for Run itself, so that Wait never races with a first Add
+	d.mu.Unlock()
+	var upkeep sync.WaitGroup // goes on while draining
+	upkeep.Go(func() { d.every(work, beatEvery, d.beat) })
+	upkeep.Go(func() { d.deliver(work) })
+	var planning sync.WaitGroup
+	planning.Go(func() { d.plan(ctx) })
+	planning.Go(func() { d.every(ctx, sweepEvery, d.sweep) })
+	planning.Go(func() { d.every(ctx, pruneEvery, d.prune) })
+	planning.Wait()
+	d.mu.Lock()
+	d.drivers.Done() // start refuses from here on
+	d.mu.Unlock()
+
+	drained := make(chan struct{})
+	go func() { d.drivers.Wait(); close(drained) }()
+	select {
+	case <-drained:
+	case <-time.After(d.Drain):
+		d.Log.Info("leaving commands that still run; they go on and are picked up at the next start", "runs", d.open())
+	}
+	cancel()
+	<-drained
+	upkeep.Wait()
+	return d.leave()
+}
+
+// leave gives what this dispatcher still owns to the others at once.
+func (d *Dispatcher) leave() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return d.Ledger.Leave(ctx, d.owner)
+}
+
+// every calls f at once and then at the given interval until ctx is done.
+func (d *Dispatcher) every(ctx context.Context, interval time.Duration, f func(context.Context)) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		f(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (d *Dispatcher) beat(ctx context.Context) {
+	if err := d.Ledger.Beat(ctx, d.owner, now(), beatTTL); err != nil && ctx.Err() == nil {
+		d.Log.Error("this scheduler's beat is not recorded; others may take its runs over", "error", err)
+	}
+}
+
+// start drives a run in a goroutine of its own, unless one does already. The
+// returned channel is closed once the run is in the ledger, or will not be by
+// this driver's doing.
+func (d *Dispatcher) start(r run.Run) (recorded <-chan struct{}) {
+	c := make(chan struct{})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, driven := d.active[r.ID]; driven || d.work == nil || d.stopping() {
+		close(c)
+		return c
+	}
+	d.active[r.ID] = struct{}{}
+	d.drivers.Go(func() {
+		defer d.done(r.ID)
+		d.drive(d.work, r, c)
+	})
+	return c
+}
+
+func (d *Dispatcher) done(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.active, id)
+}
+
+// open lists the runs driven here.
+func (d *Dispatcher) open() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Sorted(maps.Keys(d.active))
+}
+
+// stopping reports whether Run was told to stop.
+func (d *Dispatcher) stopping() bool {
+	select {
+	case <-d.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// now is the wall clock at the ledger's precision. It carries no monotonic
+// reading: what is compared with stored times must be a wall time itself.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,266 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/solocron/solocron/executor"
+	"github.com/solocron/solocron/fleet"
+	"github.com/solocron/solocron/guard"
+	"github.com/solocron/solocron/job"
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/run"
+)
+
+// drive takes a run from wherever it stands to its end, or to where this
+// dispatcher has nothing more to say: it was taken over, it is lost, or the
+// dispatcher stops. It closes recorded as soon as the run is in the ledger.
+func (d *Dispatcher) drive(ctx context.Context, r run.Run, recorded chan<- struct{}) {
+	var once sync.Once
+	note := func() { once.Do(func() { close(recorded) }) }
+	defer note()
+	for r.State.Open() && r.Owner == d.owner {
+		var err error
+		switch r.State {
+		case run.Planned:
+			r, err = d.launch(ctx, r)
+		case run.Starting:
+			r, err = d.send(ctx, r)
+		case run.Running:
+			r, err = d.follow(ctx, r)
+		}
+		if r.Version > 0 {
+			note()
+		}
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil || errors.Is(err, errStopping) {
+			return
+		}
+		d.Log.Error("run does not get on", "run", r.ID, "state", r.State, "error", err)
+		if !d.rest(ctx, time.Second) {
+			return
+		}
+		if stored, err := d.Ledger.Run(ctx, r.ID); err == nil {
+			r = stored
+		}
+	}
+}
+
+// errStopping ends the drive of a run that has not started when the dispatcher
+// stops; the next one finds it in the ledger.
+var errStopping = errors.New("the scheduler is stopping")
+
+// launch looks for a host for a planned run and records the intent, unless it
+// is held back, too late, or an earlier run of its job is in the way.
+func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
+	if d.stopping() {
+		return r, errStopping
+	}
+	if wait := r.NotBefore.Sub(now()); wait > 0 {
+		return d.hold(ctx, r, run.Wait{Until: r.NotBefore, Reason: r.Reason}, wait)
+	}
+	j, err := d.spec(ctx, r.Spec)
+	if err != nil {
+		return r, err
+	}
+	if r.Trigger != run.Manual && len(r.Attempts) == 0 && d.isPaused(r.Job) {
+		return d.apply(ctx, r, run.Skip{Reason: run.ReasonPaused + " by an operator"})
+	}
+	if r.Late(now()) {
+		late := now().Sub(r.StartBy).Round(time.Second)
+		return d.apply(ctx, r, run.Skip{Reason: fmt.Sprintf("%s: %s past its start-within", run.ReasonLate, late)})
+	}
+	ahead, err := d.ahead(ctx, j, r)
+	if err != nil {
+		return r, err
+	}
+	if ahead != "" {
+		return d.queue(ctx, j, r, ahead)
+	}
+	return d.intend(ctx, j, r, "")
+}
+
+// intend picks a host and records the attempt. from names a run whose hold of
+// the job's slot may be replaced.
+func (d *Dispatcher) intend(ctx context.Context, j job.Job, r run.Run, from string) (run.Run, error) {
+	host, pick, done, err := d.pick(ctx, j, &r)
+	if err != nil {
+		return d.noHost(ctx, j, r, pick, err)
+	}
+	defer done()
+	where, err := json.Marshal(host)
+	if err != nil {
+		return r, err
+	}
+	slot := ledger.Slot{Op: ledger.SlotTake, From: from}
+	if j.Overlap == job.Allow {
+		slot.Op = ledger.SlotShare
+	}
+	n := len(r.Attempts) + 1
+	next, err := d.write(ctx, r, run.Intend{Host: host.ID, Token: token(), Ref: string(where)},
+		slot, &ledger.Detail{Attempt: n, Pick: pick})
+	var busy *ledger.BusyError
+	if errors.As(err, &busy) {
+		return d.overlap(ctx, j, r, busy.Holder)
+	}
+	return next, err
+}
+
+// send brings the order of a starting run to its host. The go is committed
+// while the guard stands ready, and only then told to it.
+func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
+	a := *r.Attempt()
+	host, order, err := d.order(ctx, r)
+	if err != nil {
+		return d.apply(ctx, r, run.Refused{N: a.N, Proof: err.Error()})
+	}
+	granted := r
+	grant := func(ctx context.Context) error {
+		if d.stopping() {
+			return errStopping
+		}
+		ctx, cancel := context.WithTimeout(ctx, grantWithin)
+		defer cancel()
+		var err error
+		granted, err = d.apply(ctx, r, run.Go{N: a.N})
+		if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {
+			return fmt.Errorf("run %s is %s by now", r.ID, granted.State)
+		}
+		return err
+	}
+	err = d.Executor.Start(ctx, host, order, grant)
+	proof := executor.Proven(err)
+	switch {
+	case err == nil:
+		return granted, nil
+	case proof == nil && granted.State == run.Running:
+		d.Log.Warn("start in doubt; asking the host", "run", r.ID, "host", host.ID, "error", err)
+		return granted, nil
+	case proof != nil && ctx.Err() == nil:
+		if errors.Is(err, executor.ErrUnreachable) {
+			d.Fleet.Down(host.ID, proof.Proof)
+		}
+		return d.apply(ctx, granted, run.Refused{N: a.N, Proof: proof.Proof})
+	}
+	return granted, err
+}
+
+// grantWithin bounds the commit of a go; a guard waits a minute for it.
+const grantWithin = 30 * time.Second
+
+// order is the current attempt as the guard needs it.
+func (d *Dispatcher) order(ctx context.Context, r run.Run) (fleet.Host, guard.Order, error) {
+	j, err := d.spec(ctx, r.Spec)
+	if err != nil {
+		return fleet.Host{}, guard.Order{}, err
+	}
+	a := r.Attempt()
+	host, err := hostOf(a)
+	if err != nil {
+		return host, guard.Order{}, err
+	}
+	secrets := make(map[string]string, len(j.Secrets))
+	for name, ref := range j.Secrets {
+		if secrets[name], err = d.Secret(ref); err != nil {
+			return host, guard.Order{}, fmt.Errorf("secret %s: %w", name, err)
+		}
+	}
+	return host, guard.Order{
+		Attempt: attemptOf(r.ID, a.N, host), Token: a.Token,
+		Job: r.Job, Due: r.Due, Host: a.Host, Fence: a.Fence,
+		Command: j.Command, Shell: j.Shell, User: j.User, Dir: j.Dir,
+		Env: j.Env, Secrets: secrets,
+		Timeout: j.Timeout, Grace: j.Grace,
+		Exclusive: j.Overlap != job.Allow, OutputBytes: j.OutputBytes,
+	}, nil
+}
+
+// hostOf is the host as it was when the attempt was sent there, so that it is
+// found again even after it left the inventory.
+func hostOf(a *run.Attempt) (fleet.Host, error) {
+	var h fleet.Host
+	if err := json.Unmarshal([]byte(a.Ref), &h); err != nil {
+		return h, fmt.Errorf("attempt %d on %s: its host's address is unreadable: %w", a.N, a.Host, err)
+	}
+	return h, nil
+}
+
+func attemptOf(id string, n int, h fleet.Host) guard.Attempt {
+	return guard.Attempt{Run: id, N: n, Kept: h.RunDir}
+}
+
+// follow waits for the end of a running attempt and records it. A host that
+// stays out of reach until well after the command's own timeout makes the run
+// lost.
+func (d *Dispatcher) follow(ctx context.Context, r run.Run) (run.Run, error) {
+	a := r.Attempt()
+	host, err := hostOf(a)
+	if err != nil {
+		return d.apply(ctx, r, run.Vanished{N: a.N, Reason: err.Error()})
+	}
+	over := d.over(r)
+	wctx, cancel := context.WithDeadline(ctx, over)
+	defer cancel()
+	at := attemptOf(r.ID, a.N, host)
+	if r.Cancel != "" {
+		d.drivers.Go(func() { d.halt(wctx, host, at, false) })
+	}
+	res, err := d.Executor.Wait(wctx, host, at)
+	switch {
+	case err == nil:
+		return d.conclude(ctx, r, a.N, res)
+	case ctx.Err() != nil:
+		return r, ctx.Err()
+	case !now().Before(over):
+		return d.apply(ctx, r, run.Vanished{N: a.N, Reason: fmt.Sprintf("host %s did not answer: %v", a.Host, err)})
+	}
+	return r, err
+}
+
+// over is when a running attempt's guard must have ended it, with room for a
+// host that is slow to answer.
+func (d *Dispatcher) over(r run.Run) time.Time {
+	return r.Attempt().StartedAt.Add(r.Policy.Timeout + r.Policy.Grace + d.Unreachable)
+}
+
+// conclude records what a host said of attempt n.
+func (d *Dispatcher) conclude(ctx context.Context, r run.Run, n int, res guard.Result) (run.Run, error) {
+	ended := run.Ended{N: n, Code: res.Code, StartedAt: res.StartedAt, EndedAt: res.EndedAt, Reason: res.Reason, Note: res.Note}
+	switch res.End {
+	case guard.Exited:
+		ended.As = run.Succeeded
+		if res.Code != 0 {
+			ended.As = run.Failed
+		}
+	case guard.TimedOut:
+		ended.As = run.TimedOut
+	case guard.Cancelled:
+		ended.As = run.Cancelled
+	case guard.Refused:
+		return d.apply(ctx, r, run.Refused{N: n, Proof: "guard: " + res.Reason})
+	default: // gone, or a run directory that is no longer there
+		if r.State == run.Lost {
+			return r, nil
+		}
+		return d.apply(ctx, r, run.Vanished{N: n, Reason: res.Reason})
+	}
+	return d.write(ctx, r, ended, ledger.Slot{}, &ledger.Detail{Attempt: n, Output: &res.Output})
+}
+
+// rest waits for the duration and reports whether the caller should go on.
+func (d *Dispatcher) rest(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,158 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/solocron/solocron/job"
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/run"
+)
+
+// recheck is how often a run that waits for another looks again. Within one
+// dispatcher it is woken at once; this is for the others on the same ledger.
+const recheck = 2 * time.Second
+
+// overlap decides about a planned run whose job's slot is held by another run.
+func (d *Dispatcher) overlap(ctx context.Context, j job.Job, r run.Run, holder string) (run.Run, error) {
+	h, err := d.Ledger.Run(ctx, holder)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return d.intend(ctx, j, r, holder)
+	case err != nil:
+		return r, err
+	case !d.inTheWay(h):
+		return d.intend(ctx, j, r, holder)
+	}
+	switch j.Overlap {
+	case job.BufferOne, job.BufferAll:
+		return d.hold(ctx, r, run.Wait{Reason: "waiting for " + holder + " to end"}, recheck)
+	case job.CancelOther, job.TerminateOther:
+		return d.replace(ctx, j, r)
+	}
+	why := fmt.Sprintf("%s: %s is %s", run.ReasonOverlap, holder, h.State)
+	if h.State == run.Lost {
+		why += " and may be running until " + d.over(h).Format(time.RFC3339)
+	}
+	return d.apply(ctx, r, run.Skip{Reason: why})
+}
+
+// inTheWay reports whether the command of the run that holds the slot may be
+// running, now or later. A lost one may until its guard must have ended it.
+func (d *Dispatcher) inTheWay(h run.Run) bool {
+	return h.State.Open() || h.State == run.Lost && now().Before(d.over(h))
+}
+
+// ahead names the oldest planned run of the job that came due before r, for
+// the policies that let runs wait in line; empty if there is none.
+func (d *Dispatcher) ahead(ctx context.Context, j job.Job, r run.Run) (string, error) {
+	if j.Overlap != job.BufferOne && j.Overlap != job.BufferAll || len(r.Attempts) > 0 {
+		return "", nil
+	}
+	planned, err := d.Ledger.Runs(ctx, ledger.Query{Job: j.Name, States: []run.State{run.Planned}})
+	if err != nil {
+		return "", err
+	}
+	for i := len(planned) - 1; i >= 0; i-- { // the oldest is last
+		if p := planned[i]; before(p, r) {
+			return p.ID, nil
+		}
+	}
+	return "", nil
+}
+
+// before orders runs of one job by due time, and within a second by ID.
+func before(a, b run.Run) bool {
+	if c := a.Due.Compare(b.Due); c != 0 {
+		return c < 0
+	}
+	return a.ID < b.ID
+}
+
+// queue lets a run wait behind one that waits already, or ends it if the
+// policy has room for one only.
+func (d *Dispatcher) queue(ctx context.Context, j job.Job, r run.Run, ahead string) (run.Run, error) {
+	if j.Overlap == job.BufferOne {
+		return d.apply(ctx, r, run.Skip{Reason: fmt.Sprintf("%s: %s is waiting already", run.ReasonOverlap, ahead)})
+	}
+	return d.hold(ctx, r, run.Wait{Reason: "waiting behind " + ahead}, recheck)
+}
+
+// replace ends every earlier open run of the job and waits for the slot.
+func (d *Dispatcher) replace(ctx context.Context, j job.Job, r run.Run) (run.Run, error) {
+	open, err := d.Ledger.Runs(ctx, ledger.Query{Job: j.Name, States: []run.State{run.Planned, run.Starting, run.Running}})
+	if err != nil {
+		return r, err
+	}
+	for _, o := range open {
+		if o.ID == r.ID || before(r, o) || o.Cancel != "" {
+			continue
+		}
+		kill := j.Overlap == job.TerminateOther
+		if _, err := d.cancel(ctx, o, run.ReasonOverlap+": replaced by "+r.ID, kill); err != nil {
+			return r, err
+		}
+	}
+	return d.hold(ctx, r, run.Wait{Reason: "waiting for an earlier run to end"}, recheck)
+}
+
+// hold records why a planned run waits, unless that is recorded already, and
+// rests for at most the given time; less if the job's slot comes free or
+// something is asked of one of its runs. It returns the run as it stands then.
+func (d *Dispatcher) hold(ctx context.Context, r run.Run, w run.Wait, most time.Duration) (run.Run, error) {
+	poke, leave := d.join(r.Job)
+	defer leave()
+	if r.Version == 0 || r.Reason != w.Reason || !r.NotBefore.Equal(w.Until) {
+		held, err := d.apply(ctx, r, w)
+		if err != nil || held.State != run.Planned || held.Owner != d.owner {
+			return held, err
+		}
+		r = held
+	}
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-poke:
+	case <-d.stop:
+		return r, errStopping
+	case <-ctx.Done():
+		return r, ctx.Err()
+	}
+	stored, err := d.Ledger.Run(ctx, r.ID)
+	if err != nil {
+		return r, err
+	}
+	return stored, nil
+}
+
+// join makes the caller one of those who are woken when something happens to
+// the job's runs.
+func (d *Dispatcher) join(jobName string) (poke <-chan struct{}, leave func()) {
+	c := make(chan struct{}, 1)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.waiting[jobName] == nil {
+		d.waiting[jobName] = map[chan struct{}]struct{}{}
+	}
+	d.waiting[jobName][c] = struct{}{}
+	return c, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.waiting[jobName], c)
+		if len(d.waiting[jobName]) == 0 {
+			delete(d.waiting, jobName)
+		}
+	}
+}
+
+// poke wakes the drivers of the job's waiting runs.
+func (d *Dispatcher) poke(jobName string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for c := range d.waiting[jobName] {
+		signal(c)
+	}
+}

@@ -1,0 +1,162 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/solocron/solocron/guard"
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/run"
+)
+
+// sweep goes over everything open or lost: takes over the runs of dispatchers
+// that are gone, carries on with its own that nobody drives, repeats
+// cancellations, and asks the hosts of lost runs for news.
+func (d *Dispatcher) sweep(ctx context.Context) {
+	if err := d.sweepOnce(ctx); err != nil && ctx.Err() == nil {
+		d.Log.Error("sweep", "error", err)
+	}
+}
+
+func (d *Dispatcher) sweepOnce(ctx context.Context) error {
+	if err := d.learnPauses(ctx); err != nil {
+		return err
+	}
+	owners, err := d.Ledger.Owners(ctx, now())
+	if err != nil {
+		return err
+	}
+	states := []run.State{run.Planned, run.Starting, run.Running, run.Lost}
+	unfinished, err := d.Ledger.Runs(ctx, ledger.Query{States: states})
+	if err != nil {
+		return err
+	}
+	for _, r := range unfinished {
+		orphan := r.Owner != d.owner && (d.Sole || !slices.Contains(owners, r.Owner))
+		switch {
+		case r.State == run.Lost:
+			if orphan || r.Owner == d.owner {
+				d.drivers.Go(func() { d.ask(ctx, r) })
+			}
+		case orphan:
+			d.adopt(ctx, r)
+		case r.Owner == d.owner && r.State == run.Running && r.Cancel != "":
+			d.drivers.Go(func() { d.haltRun(ctx, r, false) })
+		case r.Owner == d.owner:
+			d.start(r) // unless it is driven already
+		}
+	}
+	return nil
+}
+
+// adopt takes a run over by a conditional write, so that of two adopters one
+// gets it and the former owner's next write fails. An attempt that had no go
+// is taken back in the same write: whoever waits for that go waits in vain.
+func (d *Dispatcher) adopt(ctx context.Context, r run.Run) {
+	mine, tell := r, []run.Effect(nil)
+	if r.State == run.Starting {
+		var err error
+		mine, tell, err = run.Step(r, run.Refused{N: r.Attempt().N, Proof: "its scheduler ended before it gave go"}, now())
+		if err != nil {
+			d.Log.Error("adopt", "run", r.ID, "error", err)
+			return
+		}
+	}
+	mine.Owner = d.owner
+	out, err := d.store(ctx, r, mine, tell, ledger.Slot{}, nil)
+	switch {
+	case err != nil:
+		d.Log.Error("adopt", "run", r.ID, "error", err)
+	case errors.Is(out.Err, ledger.ErrStale): // another dispatcher was first
+	case out.Err != nil:
+		d.Log.Error("adopt", "run", r.ID, "error", out.Err)
+	default:
+		d.Log.Info("took a run over", "run", r.ID, "state", r.State, "from", r.Owner)
+		d.written(r, out.Run, tell)
+		d.start(out.Run)
+	}
+}
+
+// How often the host of a lost run is asked: soon at first, then patiently.
+const (
+	askSoon  = 10 * time.Second
+	askLater = 5 * time.Minute
+	askFor   = 10 * time.Minute
+)
+
+// ask looks whether the host of a lost run knows by now what became of it.
+func (d *Dispatcher) ask(ctx context.Context, r run.Run) {
+	pause := askSoon
+	if now().Sub(r.EndedAt) > askFor {
+		pause = askLater
+	}
+	d.mu.Lock()
+	early := now().Before(d.heard[r.ID])
+	if !early {
+		d.heard[r.ID] = now().Add(pause)
+	}
+	d.mu.Unlock()
+	if early {
+		return
+	}
+	a := r.Attempt()
+	host, err := hostOf(a)
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, askSoon)
+	defer cancel()
+	status, err := d.Executor.Status(ctx, host, attemptOf(r.ID, a.N, host))
+	if err != nil || status.Phase != guard.PhaseEnded {
+		return
+	}
+	r.Owner = d.owner // so that what follows is carried on here
+	after, err := d.conclude(ctx, r, a.N, status.Result)
+	if err != nil {
+		d.Log.Error("record what a lost run came to", "run", r.ID, "error", err)
+		return
+	}
+	if after.State != run.Lost {
+		d.mu.Lock()
+		delete(d.heard, r.ID)
+		d.mu.Unlock()
+		d.start(after)
+	}
+}
+
+// prune forgets what is older than the file's retention.
+func (d *Dispatcher) prune(ctx context.Context) {
+	f := d.File()
+	if f == nil || f.Retention <= 0 {
+		return
+	}
+	n, err := d.Ledger.Prune(ctx, now().Add(-f.Retention))
+	switch {
+	case err != nil && ctx.Err() == nil:
+		d.Log.Error("prune", "error", err)
+	case n > 0:
+		d.Log.Info("pruned", "runs", n)
+	}
+}
+
+// learnPauses takes over what operators said to any dispatcher.
+func (d *Dispatcher) learnPauses(ctx context.Context) error {
+	jobs, err := d.Ledger.Jobs(ctx)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, j := range jobs {
+		d.paused[j.Name] = j.Pause.On
+	}
+	return nil
+}
+
+func (d *Dispatcher) isPaused(jobName string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.paused[jobName]
+}
