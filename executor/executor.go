@@ -66,6 +66,10 @@ type Executor interface {
 	Close() error
 }
 
+// ErrUnreachable is wrapped by a [NotStarted] whose host could not be reached
+// at all, so that other runs need not try it too.
+var ErrUnreachable = errors.New("host unreachable")
+
 // NotStarted is the proof that an attempt's command never started and, by
 // this order, never will.
 type NotStarted struct {

@@ -111,3 +111,14 @@ const (
 	PhaseRunning Phase = "running"
 	PhaseEnded   Phase = "ended"
 )
+
+// Text is the output as people read it: all of it, or its beginning and its end
+// with a line between them that says how much is missing.
+func (o Output) Text() []byte {
+	if !o.Cut {
+		return append(o.Head[:len(o.Head):len(o.Head)], o.Tail...)
+	}
+	gap := o.Bytes - int64(len(o.Head)+len(o.Tail))
+	text := append(o.Head[:len(o.Head):len(o.Head)], fmt.Sprintf("\n[… %d bytes are not shown …]\n", gap)...)
+	return append(text, o.Tail...)
+}

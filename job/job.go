@@ -157,3 +157,8 @@ type Mail struct {
 // Chat sends the message through a chat service. URL is the service's address
 // in the notification library's form, or "env:NAME" or "file:PATH".
 type Chat struct{ URL string }
+
+// Delay is how long after the due time the job's jitter lets it start.
+func (j Job) Delay(due time.Time) time.Duration {
+	return schedule.Jitter(j.Name, due, j.Jitter)
+}
