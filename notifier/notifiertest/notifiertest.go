@@ -276,3 +276,14 @@ func (s Subject) wantNoSecret(t *testing.T, err error) {
 		}
 	}
 }
+
+// KeyIn finds the message's key in a text that [notifier.Text] wrote, for
+// receivers that get nothing but the text.
+func KeyIn(text string) string {
+	for line := range strings.Lines(text) {
+		if key, ok := strings.CutPrefix(line, "message "); ok {
+			return strings.TrimSpace(key)
+		}
+	}
+	return ""
+}
