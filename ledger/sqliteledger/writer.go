@@ -128,7 +128,8 @@ func (w *writer) commit(group []request) error {
 	}
 	if _, err := w.tx.exec("COMMIT"); err != nil {
 		if isDisk(err) && !isFull(err) {
-			w.broken = fmt.Errorf("the disk failed at a commit and may not hold what was written; nothing more is written before a restart: %w", err)
+			err = fmt.Errorf("the disk failed at a commit and may not hold what was written; nothing more is written before a restart: %w", err)
+			w.broken = err
 		}
 		return w.rollback(err)
 	}

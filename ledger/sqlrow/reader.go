@@ -82,7 +82,7 @@ func (r *Reader) Busy(ctx context.Context) (map[string]int, error) {
 func (r *Reader) Jobs(ctx context.Context) ([]ledger.Job, error) {
 	return collect(ctx, r, "list jobs", `
 		SELECT name, hash, when_hash, since, holder, fence, paused, paused_by, paused_at, paused_note,
-			(SELECT max(r.through) FROM solocron.runs AS r WHERE r.job = j.name)
+			(SELECT max(r.through) FROM solocron.runs AS r WHERE r.job = j.name AND r.through IS NOT NULL)
 		FROM solocron.jobs AS j WHERE since IS NOT NULL ORDER BY name`, nil,
 		func(scan scanner) (ledger.Job, error) {
 			var j ledger.Job

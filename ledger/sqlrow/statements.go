@@ -77,7 +77,7 @@ const (
 	Prunable = `
 		SELECT id FROM solocron.runs AS r
 		WHERE ended < $1 AND (through IS NULL
-			OR through < (SELECT max(l.through) FROM solocron.runs AS l WHERE l.job = r.job))
+			OR through < (SELECT max(l.through) FROM solocron.runs AS l WHERE l.job = r.job AND l.through IS NOT NULL))
 		ORDER BY ended LIMIT $2 ` + skipLocked
 	// PruneStrays takes a time: notices that were settled before it and outlived
 	// their run.
