@@ -17,9 +17,15 @@ func unknownZone(name string) error {
 	return fmt.Errorf("unknown time zone %q; use a name such as Asia/Tokyo, America/New_York or UTC", name)
 }
 
+// longestZone is somewhat more than the longest name has.
+const longestZone = 50
+
 // nearZone returns the zone whose name, or whose city's name, looks most like
 // the given one; empty if none does.
 func nearZone(name string) string {
+	if len(name) > longestZone {
+		return ""
+	}
 	want := strings.ReplaceAll(strings.ToLower(name), " ", "_")
 	best, bestDistance := "", len(want)/4+1
 	for _, zone := range slices.Sorted(maps.Keys(zoneFiles())) {
