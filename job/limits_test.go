@@ -1,0 +1,76 @@
+package job
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Each of these would take the parser minutes or gigabytes if it were let in.
+func TestHostileFiles(t *testing.T) {
+	const room = 1 << 17
+	fill := func(s string) string { return strings.Repeat(s, room/len(s)) }
+	bomb := "jobs: {}\ndefaults:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+	for i := 1; i < 12; i++ {
+		bomb += fmt.Sprintf("  a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "))
+	}
+	var many strings.Builder
+	many.WriteString("jobs:\n")
+	for i := range MaxJobs + 1 {
+		fmt.Fprintf(&many, " j%d: {}\n", i)
+	}
+	for _, c := range []struct{ name, content, want string }{
+		{"aliases that double", bomb, "more than 100000 values"},
+		{"alias of itself", "jobs: &a { x: *a }", "alias *a has no anchor"},
+		{"brackets", fill("["), "nested more than 20 deep"},
+		{"braces", fill("{a: "), "nested more than 20 deep"},
+		{"dashes on one line", fill("- "), "nested more than 20 deep"},
+		{"keys on one line", fill("a: "), "nested more than 20 deep"},
+		{"keys without values", fill("a:\n"), "more than 1000 keys or items without a value"},
+		{"dashes without values", fill("-\n"), "more than 1000 keys or items without a value"},
+		{"braces without values", "[" + fill("{a:},") + "]", "more than 1000 keys or items without a value"},
+		{"values", "[" + strings.Repeat("1,", 110_000) + "]", "more than 100000 values"},
+		{"question marks", fill("? a\n"), "key: value"},
+		{"tags", fill("- !a\n"), "YAML tags"},
+		{"anchors", fill("- &a\n"), "YAML"},
+		{"jobs", many.String(), "want 1 to 20000 jobs, got 20001"},
+		{"bytes", strings.Repeat("# x\n", MaxFileBytes/4) + "#", "more than 1048576 bytes"},
+		{"documents", fill("---\n"), "the file is empty"},
+		{"huge number", "jobs: {a: {schedule: '@daily', command: x, retry: " + strings.Repeat("9", 100_000) + "}}", "retry: want"},
+		{"no UTF-8", "jobs: {a: {schedule: '@daily', command: \"\xff\"}}", "byte 0xff is no UTF-8"},
+		{"control character", "jobs: {a: {schedule: '@daily', command: \"\x1b[2J\"}}", "control character U+001B"},
+		{"escaped NUL", `jobs: {a: {schedule: '@daily', command: "a\0b"}}`, "command: want a command"},
+		{"nothing", "", "the file is empty"},
+		{"comment alone", "# jobs\n", "the file is empty"},
+		{"two documents", "jobs: {a: {schedule: '@daily', command: x}}\n---\njobs: {}\n", "a second document begins"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Decode("jobs.yaml", []byte(c.content))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			text := err.Error()
+			if !strings.Contains(text, c.want) {
+				t.Errorf("want %q in:\n%.1000s", c.want, text)
+			}
+			if len(text) > 100_000 {
+				t.Errorf("the message has %d bytes", len(text))
+			}
+		})
+	}
+}
+
+func TestMostJobs(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("jobs:\n")
+	for i := range MaxJobs {
+		fmt.Fprintf(&b, " j%d: {schedule: '@daily', command: x}\n", i)
+	}
+	f, err := Decode("jobs.yaml", []byte(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Jobs) != MaxJobs || f.Jobs[MaxJobs-1].Name != fmt.Sprintf("j%d", MaxJobs-1) {
+		t.Errorf("%d jobs, want %d in the file's order", len(f.Jobs), MaxJobs)
+	}
+}

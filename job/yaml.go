@@ -1,0 +1,300 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// node is a value of the file with its position: YAML reduced to what the jobs
+// file needs. Aliases and merge keys are resolved, so parts may be shared, and
+// nobody changes a node.
+type node struct {
+	kind    kind
+	text    string // of a scalar, without quotes
+	at      position
+	key     string // that the value stands under; a list's items have the list's
+	keyAt   position
+	items   []*node // of a list
+	entries []entry // of a mapping, each key once
+	size    int     // nodes below and including this one, as if none were shared
+}
+
+type entry struct {
+	key   string
+	value *node
+}
+
+// position is a line and a column, both from 1.
+type position struct{ line, column int }
+
+type kind string
+
+// The kinds, as they are called in messages.
+const (
+	anything kind = ""          // for shapes alone
+	broken   kind = "a mistake" // has its problem already
+	nothing  kind = "nothing"
+	boolean  kind = "a boolean"
+	whole    kind = "a number"
+	fraction kind = "a fraction"
+	text     kind = "text"
+	list     kind = "a list"
+	mapping  kind = "a mapping"
+)
+
+func (n *node) scalar() bool { return n.kind != list && n.kind != mapping && n.kind != nothing }
+
+// get returns the value under the key, or nil.
+func (n *node) get(key string) *node {
+	if n == nil {
+		return nil
+	}
+	for _, e := range n.entries {
+		if e.key == key {
+			return e.value
+		}
+	}
+	return nil
+}
+
+// spot is where a message about the value points: at its key, if the value
+// only begins on a later line.
+func (n *node) spot() position {
+	if n.keyAt.line != 0 && n.keyAt.line != n.at.line {
+		return n.keyAt
+	}
+	return n.at
+}
+
+// parse reads YAML. With problems there may still be a root, for more problems
+// to be found below it.
+func parse(data string) (root *node, problems []located) {
+	tokens := lexer.Tokenize(data)
+	if problems = checkTokens(tokens); len(problems) > 0 {
+		return nil, problems
+	}
+	body, err := parseBody(tokens)
+	if err != nil {
+		return nil, []located{*err}
+	}
+	if body == nil {
+		return nil, []located{{message: `the file is empty; it needs at least "jobs:"`}}
+	}
+	b := builder{anchors: map[string]*node{}}
+	root = b.build(body, "the file", position{})
+	if root.size > maxNodes {
+		return nil, []located{{at: b.bomb, message: fmt.Sprintf("more than %d values, counting every use of an alias", maxNodes)}}
+	}
+	return root, b.problems
+}
+
+// located is a problem before it knows its file.
+type located struct {
+	at            position
+	message, hint string
+}
+
+// parseBody returns the one document's body, nil if there is none. The parser
+// is known to panic on some malformed input, which must cost no more than the
+// file being refused.
+func parseBody(tokens token.Tokens) (body ast.Node, problem *located) {
+	defer func() {
+		if p := recover(); p != nil {
+			body, problem = nil, &located{message: fmt.Sprintf("this is no YAML that can be read (%v)", p)}
+		}
+	}()
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return nil, syntaxProblem(err)
+	}
+	for _, doc := range file.Docs {
+		if _, directive := doc.Body.(*ast.DirectiveNode); directive || doc.Body == nil {
+			continue // "%YAML 1.2" comes as a document of its own
+		}
+		if body != nil {
+			return nil, &located{at: at(doc.Body), message: "a second document begins; a jobs file holds one"}
+		}
+		body = doc.Body
+	}
+	return body, nil
+}
+
+func syntaxProblem(err error) *located {
+	var syntax interface {
+		GetMessage() string
+		GetToken() *token.Token
+	}
+	if !errors.As(err, &syntax) {
+		return &located{message: "YAML: " + err.Error()}
+	}
+	p := invalid(syntax.GetToken(), syntax.GetMessage())
+	return &p
+}
+
+// invalid reports the parser's words, which may hold the tab that they are
+// about.
+func invalid(t *token.Token, message string) located {
+	return located{at: tokenAt(t), message: "YAML: " + strings.ReplaceAll(message, "\t", `\t`)}
+}
+
+func at(n ast.Node) position { return tokenAt(n.GetToken()) }
+
+func tokenAt(t *token.Token) position {
+	if t == nil || t.Position == nil {
+		return position{}
+	}
+	return position{t.Position.Line, max(t.Position.Column, 1)}
+}
+
+// builder turns the parser's tree into nodes.
+type builder struct {
+	anchors  map[string]*node
+	bomb     position // where the size limit was passed
+	problems []located
+}
+
+func (b *builder) problem(at position, format string, args ...any) {
+	b.problems = append(b.problems, located{at: at, message: fmt.Sprintf(format, args...)})
+}
+
+func (b *builder) build(from ast.Node, key string, keyAt position) *node {
+	n := b.value(from, key, keyAt)
+	n.key, n.keyAt = key, keyAt
+	if n.size > maxNodes && b.bomb.line == 0 {
+		b.bomb = n.at
+	}
+	return n
+}
+
+func (b *builder) value(from ast.Node, key string, keyAt position) *node {
+	n := &node{kind: broken, at: at(from), size: 1}
+	switch from := from.(type) {
+	case *ast.NullNode:
+		n.kind = nothing
+	case *ast.BoolNode:
+		n.kind, n.text = boolean, from.Token.Value
+	case *ast.IntegerNode:
+		n.kind, n.text = whole, from.Token.Value
+	case *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		n.kind, n.text = fraction, from.GetToken().Value
+	case *ast.StringNode:
+		n.kind, n.text = text, from.Value
+	case *ast.LiteralNode:
+		n.kind, n.text = text, from.Value.Value
+	case *ast.SequenceNode:
+		b.list(n, from, key, keyAt)
+	case *ast.MappingNode:
+		if !from.IsFlowStyle && len(from.Values) > 0 {
+			n.at = at(from.Values[0].Key)
+		}
+		b.mapping(n, from.Values)
+	case *ast.AnchorNode:
+		return b.anchor(from, key, keyAt)
+	case *ast.AliasNode:
+		return b.alias(from)
+	default:
+		b.problem(n.at, "YAML: a jobs file can't hold this (%s)", from.Type())
+	}
+	return n
+}
+
+func (b *builder) list(n *node, from *ast.SequenceNode, key string, keyAt position) {
+	n.kind = list
+	for _, value := range from.Values {
+		item := b.build(value, key, position{})
+		n.items = append(n.items, item)
+		n.grow(item)
+	}
+}
+
+// grow keeps the count of nodes, which aliases can double with every line,
+// from overflowing.
+func (n *node) grow(by *node) { n.size = min(n.size+by.size, maxNodes+1) }
+
+func (b *builder) anchor(from *ast.AnchorNode, key string, keyAt position) *node {
+	n := b.build(from.Value, key, keyAt)
+	b.anchors[from.Name.String()] = n
+	return n
+}
+
+// alias returns a copy of the anchored node that stands at the alias; what is
+// below it is shared and keeps its position.
+func (b *builder) alias(from *ast.AliasNode) *node {
+	name := from.Value.String()
+	anchored, ok := b.anchors[name]
+	if !ok {
+		b.problem(at(from), "alias *%s has no anchor &%s before it", name, name)
+		return &node{kind: broken, at: at(from), size: 1}
+	}
+	n := *anchored
+	n.at = at(from)
+	return &n
+}
+
+// mapping reads the entries, then those that merge keys bring in: a key of the
+// mapping itself goes before a merged one, an earlier merged one before a later.
+func (b *builder) mapping(n *node, values []*ast.MappingValueNode) {
+	n.kind = mapping
+	line := map[string]int{}
+	var merged []*node
+	for _, v := range values {
+		key, keyAt := v.Key.GetToken().Value, at(v.Key)
+		if v.Key.IsMergeKey() {
+			merged = append(merged, b.build(v.Value, "<<", keyAt))
+			continue
+		}
+		if !b.plainKey(v.Key) {
+			continue
+		}
+		value := b.build(v.Value, key, keyAt)
+		if first, dup := line[key]; dup {
+			b.problem(keyAt, "%q is there already, on line %d", key, first)
+			continue
+		}
+		line[key] = keyAt.line
+		n.entries = append(n.entries, entry{key, value})
+		n.grow(value)
+	}
+	for _, m := range merged {
+		b.merge(n, m, line)
+	}
+}
+
+func (b *builder) plainKey(key ast.MapKeyNode) bool {
+	switch key.(type) {
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode, *ast.InfinityNode, *ast.NanNode:
+		return true
+	}
+	b.problem(at(key), "YAML: a key has to be plain text")
+	return false
+}
+
+func (b *builder) merge(into, from *node, seen map[string]int) {
+	switch from.kind {
+	case list:
+		for _, item := range from.items {
+			if item.kind == list {
+				b.problem(item.at, "<<: want a mapping or a list of mappings, got a list in a list")
+				continue
+			}
+			b.merge(into, item, seen)
+		}
+	case broken:
+	case mapping:
+		for _, e := range from.entries {
+			if _, own := seen[e.key]; !own {
+				seen[e.key] = e.value.keyAt.line
+				into.entries = append(into.entries, e)
+				into.grow(e.value)
+			}
+		}
+	default:
+		b.problem(from.at, "<<: want a mapping or a list of mappings, got %s", from.kind)
+	}
+}
