@@ -12,7 +12,7 @@ import (
 )
 
 func TestADueJobRunsOnceOnOneHost(t *testing.T) {
-	inWorld(t, []string{"web-1", "web-2", "web-3"}, func(w *world) {
+	inWorld(t, []string{"web-1", "web-2", "web-3"}, func(t *testing.T, w *world) {
 		d := w.start(aJob("nightly", "0 1 * * *"))
 		defer d.end()
 		pass(time.Hour + time.Second)
@@ -27,7 +27,7 @@ func TestADueJobRunsOnceOnOneHost(t *testing.T) {
 		if n := w.hosts.witness()[r.ID]; n != 1 {
 			t.Errorf("its command started %d times", n)
 		}
-		details, err := w.ledger.Details(w.t.Context(), r.ID)
+		details, err := w.ledger.Details(t.Context(), r.ID)
 		if err != nil || len(details) != 1 || details[0].Pick == nil || details[0].Output == nil {
 			t.Fatalf("details %+v, %v", details, err)
 		}
@@ -45,7 +45,7 @@ func TestADueJobRunsOnceOnOneHost(t *testing.T) {
 }
 
 func TestFailoverWithProofOnly(t *testing.T) {
-	inWorld(t, []string{"web-1", "web-2"}, func(w *world) {
+	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		w.hosts.refuse["web-1"] = "io: no space left on device"
 		d := w.start(aJob("j", "0 1 * * *"))
 		defer d.end()
@@ -65,7 +65,7 @@ func TestFailoverWithProofOnly(t *testing.T) {
 }
 
 func TestNoAttemptCouldStart(t *testing.T) {
-	inWorld(t, []string{"web-1", "web-2"}, func(w *world) {
+	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		w.hosts.refuse["web-1"], w.hosts.refuse["web-2"] = "no directory /opt/app", "no directory /opt/app"
 		d := w.start(aJob("j", "0 1 * * *"))
 		defer d.end()
@@ -77,7 +77,7 @@ func TestNoAttemptCouldStart(t *testing.T) {
 }
 
 func TestSilenceAfterGoIsLostAndNeverRerun(t *testing.T) {
-	inWorld(t, []string{"web-1", "web-2"}, func(w *world) {
+	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		w.hosts.command = func(guard.Order) (time.Duration, int) { return 10 * time.Minute, 4 }
 		j := aJob("j", "0 1 * * *")
 		j.Timeout = 30 * time.Minute
@@ -108,7 +108,7 @@ func TestSilenceAfterGoIsLostAndNeverRerun(t *testing.T) {
 }
 
 func TestIdempotentRunIsTriedElsewhereAfterLoss(t *testing.T) {
-	inWorld(t, []string{"web-1", "web-2"}, func(w *world) {
+	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		w.hosts.command = func(guard.Order) (time.Duration, int) { return 5 * time.Minute, 0 }
 		j := aJob("j", "0 1 * * *")
 		j.Timeout, j.Idempotent = 10*time.Minute, true
@@ -126,7 +126,7 @@ func TestIdempotentRunIsTriedElsewhereAfterLoss(t *testing.T) {
 
 func TestStartInDoubtIsAskedNotRepeated(t *testing.T) {
 	for _, arrives := range []bool{true, false} {
-		inWorld(t, []string{"web-1", "web-2"}, func(w *world) {
+		inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 			w.hosts.afterGo = func(o guard.Order) error {
 				if arrives {
 					w.hosts.exec(w.hosts.list[0], o)
@@ -156,7 +156,7 @@ func TestStartInDoubtIsAskedNotRepeated(t *testing.T) {
 }
 
 func TestRetryOnAnotherHost(t *testing.T) {
-	inWorld(t, []string{"web-1", "web-2"}, func(w *world) {
+	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		w.hosts.command = func(o guard.Order) (time.Duration, int) {
 			if o.Host == "web-1" {
 				return time.Second, 3
@@ -179,7 +179,7 @@ func TestRetryOnAnotherHost(t *testing.T) {
 }
 
 func TestNoHost(t *testing.T) {
-	inWorld(t, []string{"web-1", "web-2"}, func(w *world) {
+	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		j := aJob("j", "0 1 * * *")
 		j.Hosts = map[string]string{"name": "web-2"}
 		w.hosts.down["web-2"] = true
@@ -194,7 +194,7 @@ func TestNoHost(t *testing.T) {
 		if r.State != run.Skipped || !strings.HasPrefix(r.Reason, run.ReasonNoHost) || !strings.Contains(r.Reason, "unreachable") {
 			t.Errorf("got %s: %s", r.State, r.Reason)
 		}
-		details, err := w.ledger.Details(w.t.Context(), r.ID)
+		details, err := w.ledger.Details(t.Context(), r.ID)
 		if err != nil || len(details) != 1 || len(details[0].Pick.Candidates) != 2 {
 			t.Errorf("why no host fits is not kept: %+v, %v", details, err)
 		}
@@ -202,7 +202,7 @@ func TestNoHost(t *testing.T) {
 }
 
 func TestTimeoutIsTheGuards(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(w *world) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		w.hosts.command = func(guard.Order) (time.Duration, int) { return time.Hour, 0 }
 		j := aJob("j", "0 1 * * *")
 		j.Timeout = time.Minute
@@ -216,7 +216,7 @@ func TestTimeoutIsTheGuards(t *testing.T) {
 }
 
 func TestMissingSecretStartsNothing(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(w *world) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		j := aJob("j", "0 1 * * *")
 		j.Secrets = map[string]string{"TOKEN": "env:NOWHERE"}
 		d := w.start(j)

@@ -50,7 +50,7 @@ func TestOverlapPolicies(t *testing.T) {
 		},
 	} {
 		t.Run(string(policy), func(t *testing.T) {
-			inWorld(t, []string{"web-1", "web-2"}, func(w *world) {
+			inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 				w.hosts.command = func(guard.Order) (time.Duration, int) { return 150 * time.Second, 0 }
 				j := aJob("j", "* * * * *")
 				j.Overlap = policy
@@ -85,7 +85,7 @@ func atOnce(runs []run.Run) int {
 }
 
 func TestALostRunIsInTheWayUntilItsTimeoutIsOver(t *testing.T) {
-	inWorld(t, []string{"web-1", "web-2"}, func(w *world) {
+	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		w.hosts.command = func(guard.Order) (time.Duration, int) { return time.Minute, 0 }
 		j := aJob("j", "*/10 * * * *")
 		j.Timeout = 25 * time.Minute
@@ -112,7 +112,7 @@ func TestALostRunIsInTheWayUntilItsTimeoutIsOver(t *testing.T) {
 }
 
 func TestLateBufferedRunIsSkipped(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(w *world) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		w.hosts.command = func(guard.Order) (time.Duration, int) { return 30 * time.Minute, 0 }
 		j := aJob("j", "*/20 * * * *")
 		j.Overlap, j.StartWithin = job.BufferOne, 5*time.Minute

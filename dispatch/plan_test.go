@@ -23,7 +23,7 @@ func count(states []run.State, s run.State) int {
 }
 
 func TestEveryDueTimeHasItsRun(t *testing.T) {
-	inWorld(t, []string{"web-1", "web-2"}, func(w *world) {
+	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		d := w.start(aJob("a", "* * * * *"), aJob("b", "every 10s"), aJob("c", "*/5 * * * *"))
 		pass(time.Hour + 5*time.Second)
 		d.end()
@@ -54,7 +54,7 @@ func TestCatchup(t *testing.T) {
 		{job.Catchup{Mode: job.CatchupAll}, job.BufferAll, time.Minute, map[run.State]int{run.Succeeded: 6}},
 		{job.Catchup{Mode: job.CatchupAll, Within: 45 * time.Minute}, job.BufferAll, time.Minute, map[run.State]int{run.Skipped: 3, run.Succeeded: 3}},
 	} {
-		inWorld(t, []string{"web-1"}, func(w *world) {
+		inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 			j := aJob("j", "*/15 * * * *")
 			j.Catchup, j.Overlap, j.StartWithin = c.catchup, c.overlap, c.within
 			d := w.start(j)
@@ -76,7 +76,7 @@ func TestCatchup(t *testing.T) {
 }
 
 func TestLongAbsenceIsOneRecordAndManyDetails(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(w *world) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		j := aJob("j", "* * * * *")
 		d := w.start(j)
 		pass(90 * time.Second)
@@ -96,7 +96,7 @@ func TestLongAbsenceIsOneRecordAndManyDetails(t *testing.T) {
 }
 
 func TestEditedScheduleOwesNothingNew(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(w *world) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		j := aJob("j", "0 * * * *")
 		j.StartWithin = time.Minute
 		d := w.start(j)
@@ -115,7 +115,7 @@ func TestEditedScheduleOwesNothingNew(t *testing.T) {
 }
 
 func TestReload(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(w *world) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		a, b := aJob("a", "*/10 * * * *"), aJob("b", "*/10 * * * *")
 		d := w.start(a, b)
 		defer d.end()
@@ -123,7 +123,7 @@ func TestReload(t *testing.T) {
 		next := *w.file
 		a.When.Expr = "*/7 * * * *"
 		next.Jobs = []job.Job{a}
-		if err := d.Load(w.t.Context(), &next, nil); err != nil {
+		if err := d.Load(t.Context(), &next, nil); err != nil {
 			t.Fatal(err)
 		}
 		pass(20 * time.Minute)
@@ -137,7 +137,7 @@ func TestReload(t *testing.T) {
 }
 
 func TestLedgerAwayIsCaughtUpWithoutHoles(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(w *world) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		away := &awayLedger{Ledger: w.ledger}
 		w.ledger = away
 		j := aJob("j", "* * * * *")
@@ -164,21 +164,21 @@ func TestLedgerAwayIsCaughtUpWithoutHoles(t *testing.T) {
 }
 
 func TestPause(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(w *world) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		d := w.start(aJob("j", "*/10 * * * *"))
 		defer d.end()
 		pass(time.Minute)
-		if err := d.Pause(w.t.Context(), "j", ledger.Pause{On: true, By: "ann", At: now()}); err != nil {
+		if err := d.Pause(t.Context(), "j", ledger.Pause{On: true, By: "ann", At: now()}); err != nil {
 			t.Fatal(err)
 		}
 		pass(10 * time.Minute)
 		if r := w.only("j"); r.State != run.Skipped || !strings.HasPrefix(r.Reason, run.ReasonPaused) {
 			t.Fatalf("paused: %s %q", r.State, r.Reason)
 		}
-		if _, err := d.RunNow(w.t.Context(), "j", "ann"); err != nil {
+		if _, err := d.RunNow(t.Context(), "j", "ann"); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.Pause(w.t.Context(), "j", ledger.Pause{}); err != nil {
+		if err := d.Pause(t.Context(), "j", ledger.Pause{}); err != nil {
 			t.Fatal(err)
 		}
 		pass(10 * time.Minute)
@@ -189,7 +189,7 @@ func TestPause(t *testing.T) {
 }
 
 func TestJitterHoldsBackButNotTheDueTime(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(w *world) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		j := aJob("j", "0 * * * *")
 		j.Jitter, j.StartWithin = 20*time.Minute, time.Minute
 		d := w.start(j)
@@ -203,7 +203,7 @@ func TestJitterHoldsBackButNotTheDueTime(t *testing.T) {
 }
 
 func TestRetryOfOnePastDoesNotDelayTheNext(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(w *world) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		w.hosts.command = func(guard.Order) (time.Duration, int) { return time.Second, 1 }
 		a, b := aJob("a", "every 1m"), aJob("b", "every 1m")
 		a.Retry.Attempts = 3

@@ -38,7 +38,7 @@ type world struct {
 }
 
 // inWorld runs f in a bubble with the given hosts.
-func inWorld(t *testing.T, names []string, f func(w *world)) {
+func inWorld(t *testing.T, names []string, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l, err := sqliteledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
@@ -50,10 +50,12 @@ func inWorld(t *testing.T, names []string, f func(w *world)) {
 		if os.Getenv("SOLOCRON_TEST_LOG") != "" {
 			w.log = slog.New(slog.NewTextHandler(t.Output(), nil))
 		}
-		f(w)
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
+		t.Cleanup(func() {
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		f(t, w)
 	})
 }
 
@@ -105,6 +107,7 @@ func (w *world) start(jobs ...job.Job) *daemon {
 		}
 	})
 	go func() { all.Wait(); close(d.ended) }()
+	w.t.Cleanup(d.end)
 	return d
 }
 
@@ -161,9 +164,10 @@ type hosts struct {
 	refuse   map[string]string // the guard's refusal
 	command  func(o guard.Order) (time.Duration, int)
 	attempts map[string]*attempt
-	started  []string // witness: run IDs in the order in which commands started
-	on       []string // the hosts they started on
-	afterGo  func(o guard.Order) error
+	started  []string                  // witness: run IDs in the order in which commands started
+	on       []string                  // the hosts they started on
+	beforeGo func() error              // the guard stands ready
+	afterGo  func(o guard.Order) error // go was committed and is on its way
 }
 
 type attempt struct {
@@ -230,6 +234,11 @@ func (h *hosts) Start(ctx context.Context, host fleet.Host, o guard.Order, grant
 	}
 	if refusal != "" {
 		return &executor.NotStarted{Proof: "guard: " + refusal}
+	}
+	if f := h.beforeGo; f != nil {
+		if err := f(); err != nil {
+			return &executor.NotStarted{Proof: err.Error(), Err: err}
+		}
 	}
 	if err := grant(ctx); err != nil {
 		return &executor.NotStarted{Proof: "no go was given", Err: err}
