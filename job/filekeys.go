@@ -144,7 +144,7 @@ var jobsShape = shape[[]Job]{kind: mapping, want: "a mapping of job names to job
 	schema: tableSchema(jobName.schema, jobShape.schema).with("minProperties", 1),
 	read: func(d *decoder, n *node, into *[]Job) {
 		if len(n.entries) == 0 || len(n.entries) > MaxJobs {
-			d.report(n.spot(), "", "jobs: want 1 to %d jobs, got %d", MaxJobs, len(n.entries))
+			d.report(n.spot(), "", "jobs: want from 1 to %d jobs, got %d", MaxJobs, len(n.entries))
 			return
 		}
 		for _, e := range n.entries {

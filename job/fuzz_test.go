@@ -31,6 +31,7 @@ func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
 		"", "{", "a: *a", "<<: [*a]", "? {}", "\"", "--- |", "&a &b c", "%YAML 1.2\n---\n", "a: !", "jobs: {a: {schedule: '@daily', command: >+\n x}}",
 		"jobs:\n- a\n -b", "{a: b}: c", "\u2028: a", "a:\r\n b:\t\tc", "- - -\n-", "|\n a", "'", "a: &a\nb: *a",
+		"fleet: {hosts: {a: {address: local, launched: '2026-01-02T03:04:05,5Z'}}}\njobs: {a: {schedule: '@daily', command: x}}",
 	} {
 		f.Add(s)
 	}

@@ -33,7 +33,7 @@ type Job struct {
 	Dir     string            `json:"dir,omitempty"`
 	Env     map[string]string `json:"env,omitempty"`
 	// Secrets maps a variable to where its value is read from when an attempt
-	// starts: "env:NAME" of the daemon, or "file:PATH".
+	// starts: "env:NAME" of the daemon, or "file:PATH" on its machine.
 	Secrets map[string]string `json:"secrets,omitempty"`
 	// OutputBytes is how much of the output the host keeps.
 	OutputBytes int64 `json:"output_bytes"`
@@ -68,7 +68,7 @@ var Overlaps = []Overlap{Skip, BufferOne, BufferAll, CancelOther, TerminateOther
 // Catchup is what happens to due times that passed while no scheduler ran.
 type Catchup struct {
 	Mode   CatchupMode   `json:"mode"`
-	Within time.Duration `json:"within,omitempty"` // how far back; older ones are missed
+	Within time.Duration `json:"within,omitempty"` // how far back; older ones are missed; 0 for no limit
 }
 
 // CatchupMode says which of the passed due times run.
@@ -106,14 +106,15 @@ type Notify struct {
 	To []string         `json:"to,omitempty"`
 }
 
-// File is a whole jobs file.
+// File is a whole jobs file. Its paths are resolved against the jobs file's
+// folder; those that begin with ~/ are left for whoever opens them, because
+// decoding asks nothing of its surroundings.
 type File struct {
 	Path    string
 	Jobs    []Job // in the file's order
 	Fleet   Fleet
-	Targets map[string]Target
-	// Ledger is a SQLite file's path (absolute, or resolved against the jobs
-	// file's folder) or a postgres:// URL.
+	Targets map[string]Target // by name
+	// Ledger is a SQLite file's path or a postgres:// URL without a password.
 	Ledger string
 	// Retention is how long ended runs stay in the ledger and run directories
 	// on the hosts.

@@ -14,9 +14,12 @@ const (
 	MaxFileBytes = 1 << 20
 	MaxJobs      = 20_000
 
-	maxNodes   = 100_000 // values, counting every use of an alias
-	maxDepth   = 20
-	maxNothing = 1000 // keys and items without a value, which cost the parser quadratic time
+	maxNodes = 100_000 // values, counting every use of an alias
+	maxDepth = 20
+
+	// For these the parser's time grows with the square.
+	maxEntries = MaxJobs // of one block mapping or list
+	maxNothing = 1000    // keys and items without a value
 )
 
 // checkText finds what no part of a YAML file may hold, before the lexer sees
@@ -65,6 +68,9 @@ func checkTokens(tokens token.Tokens) (problems []located) {
 		case depth.after(tokens, i) > maxDepth:
 			problem("nested more than %d deep", maxDepth)
 			return problems
+		case depth.entries() > maxEntries:
+			problem("more than %d entries in one mapping or list", maxEntries)
+			return problems
 		case leadsNowhere(tokens, i):
 			if nothings++; nothings > maxNothing {
 				problem("more than %d keys or items without a value", maxNothing)
@@ -79,7 +85,18 @@ func checkTokens(tokens token.Tokens) (problems []located) {
 // columns of block keys and dashes.
 type nesting struct {
 	brackets int
-	columns  []int
+	blocks   []block
+}
+
+// block is a block mapping or list.
+type block struct{ column, entries int }
+
+// entries is how many entries the innermost block has so far.
+func (d *nesting) entries() int {
+	if len(d.blocks) == 0 {
+		return 0
+	}
+	return d.blocks[len(d.blocks)-1].entries
 }
 
 func (d *nesting) after(tokens token.Tokens, i int) int {
@@ -93,12 +110,15 @@ func (d *nesting) after(tokens token.Tokens, i int) int {
 			break
 		}
 		column := blockColumn(tokens, i)
-		for len(d.columns) > 0 && d.columns[len(d.columns)-1] >= column {
-			d.columns = d.columns[:len(d.columns)-1]
+		for len(d.blocks) > 0 && d.blocks[len(d.blocks)-1].column > column {
+			d.blocks = d.blocks[:len(d.blocks)-1]
 		}
-		d.columns = append(d.columns, column)
+		if len(d.blocks) == 0 || d.blocks[len(d.blocks)-1].column < column {
+			d.blocks = append(d.blocks, block{column: column})
+		}
+		d.blocks[len(d.blocks)-1].entries++
 	}
-	return d.brackets + len(d.columns)
+	return d.brackets + len(d.blocks)
 }
 
 // blockColumn is where the entry with this dash or colon begins.

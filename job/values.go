@@ -15,6 +15,8 @@ import (
 	"github.com/solocron/solocron/schedule"
 )
 
+var momentForm = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
+
 // The kinds of text that several keys have in common.
 var (
 	// line is text that can't break out of a line.
@@ -31,9 +33,9 @@ var (
 		_, err := schedule.Zone(name)
 		return name, err
 	})
-	moment = parsed("a time like 2026-01-02T03:04:05Z", schema{"format": "date-time"}, func(s string) (time.Time, error) {
+	moment = parsed("a time like 2026-01-02T03:04:05Z", schema{"pattern": momentForm.String()}, func(s string) (time.Time, error) {
 		t, err := time.Parse(time.RFC3339, s)
-		if err != nil {
+		if err != nil || !momentForm.MatchString(s) { // Parse alone is lenient
 			return t, wantGot("a time like 2026-01-02T03:04:05Z", s)
 		}
 		return t.UTC(), nil
