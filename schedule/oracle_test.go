@@ -101,16 +101,29 @@ func drawList(t *rapid.T, name string, low, high int) list {
 	return l
 }
 
-// drawCrontab makes a line that asks for some day near the given one.
-func drawCrontab(t *rapid.T, seconds bool) oracle {
+func every(low, high int) list {
+	l := list{text: "*", values: map[int]bool{}}
+	for v := low; v <= high; v++ {
+		l.values[v] = true
+	}
+	return l
+}
+
+// drawCrontab makes a line; half of them ask for every day, and half of them for
+// an hour near the given one.
+func drawCrontab(t *rapid.T, seconds bool, near int) oracle {
 	second := list{text: "0", values: map[int]bool{0: true}}
 	if seconds {
 		second = drawList(t, "second", 0, 59)
 	}
 	minute, hour := drawList(t, "minute", 0, 59), drawList(t, "hour", 0, 23)
 	date, month, weekday := drawList(t, "date", 1, 31), drawList(t, "month", 1, 12), drawList(t, "weekday", 0, 7)
-	if rapid.Bool().Draw(t, "any month") {
-		month = list{text: "*", values: map[int]bool{1: true, 2: true, 3: true, 4: true, 5: true, 6: true, 7: true, 8: true, 9: true, 10: true, 11: true, 12: true}}
+	if rapid.Bool().Draw(t, "every day") {
+		date, month, weekday = every(1, 31), every(1, 12), every(0, 7)
+	}
+	if rapid.Bool().Draw(t, "near") {
+		h := (near + rapid.IntRange(22, 25).Draw(t, "hour")) % 24
+		hour = list{text: fmt.Sprint(h), values: map[int]bool{h: true}}
 	}
 	fields := []string{minute.text, hour.text, date.text, month.text, weekday.text}
 	if seconds {
@@ -157,20 +170,20 @@ func TestOracle(t *testing.T) { checkOracle(t, false, 2*24*time.Hour, time.Minut
 func TestOracleSeconds(t *testing.T) { checkOracle(t, true, 3*time.Hour, time.Second) }
 
 func checkOracle(t *testing.T, seconds bool, window, step time.Duration) {
-	changes := map[string][]time.Time{}
+	changes, locations := map[string][]time.Time{}, map[string]*time.Location{}
 	for _, name := range oddZones {
 		location, err := Zone(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		changes[name] = clockChanges(location, 2005, 2045)
+		changes[name], locations[name] = clockChanges(location, 2005, 2045), location
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		want := drawCrontab(t, seconds)
 		zone := rapid.SampledFrom(oddZones).Draw(t, "zone")
 		gap := rapid.SampledFrom([]Gap{GapNext, GapSkip}).Draw(t, "gap")
 		fold := rapid.SampledFrom([]Fold{FoldFirst, FoldLast, FoldBoth}).Draw(t, "fold")
 		change := rapid.SampledFrom(changes[zone]).Draw(t, "change")
+		want := drawCrontab(t, seconds, wallOf(change, locations[zone]).Hour())
 		after := change.Add(-window + time.Duration(rapid.IntRange(0, 7200).Draw(t, "second"))*time.Second)
 		until := change.Add(window)
 		s, err := Parse(Spec{Expr: want.text, Zone: zone, Gap: gap, Fold: fold})
