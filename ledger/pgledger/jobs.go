@@ -1,0 +1,60 @@
+package pgledger
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/ledger/sqlrow"
+)
+
+// PutJobs implements [ledger.Ledger].
+func (l *Ledger) PutJobs(ctx context.Context, now time.Time, jobs ...ledger.JobSpec) error {
+	jobs = slices.SortedFunc(slices.Values(jobs), func(a, b ledger.JobSpec) int { return cmp.Compare(a.Name, b.Name) })
+	return l.batch(ctx, "put jobs", func(b *pgx.Batch) {
+		for _, j := range jobs {
+			b.Queue(sqlrow.PutJob, j.Name, j.Hash, j.When, now.UnixMilli())
+		}
+		for _, j := range jobs {
+			b.Queue(sqlrow.PutSpec, j.Hash, sqlrow.Blob(j.Body))
+		}
+	})
+}
+
+// Pause implements [ledger.Ledger].
+func (l *Ledger) Pause(ctx context.Context, job string, p ledger.Pause) error {
+	known, err := l.exec(ctx, "pause job "+job, sqlrow.SetPause, sqlrow.PauseArgs(job, p)...)
+	if err == nil && known == 0 {
+		return fmt.Errorf("pause job %s: %w", job, ledger.ErrNotFound)
+	}
+	return err
+}
+
+// Beat implements [ledger.Ledger].
+func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error {
+	_, err := l.exec(ctx, "beat of "+owner, sqlrow.Beat, owner, now.Add(ttl).UnixMilli())
+	return err
+}
+
+// Leave implements [ledger.Ledger].
+func (l *Ledger) Leave(ctx context.Context, owner string) error {
+	_, err := l.exec(ctx, "leave of "+owner, sqlrow.Leave, owner)
+	return err
+}
+
+// exec is a transaction of one statement; it returns how many rows it touched.
+func (l *Ledger) exec(ctx context.Context, op, stmt string, args ...any) (n int64, err error) {
+	err = l.batch(ctx, op, func(b *pgx.Batch) {
+		b.Queue(stmt, args...).Exec(func(tag pgconn.CommandTag) error {
+			n = tag.RowsAffected()
+			return nil
+		})
+	})
+	return n, err
+}

@@ -1,0 +1,149 @@
+package pgtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	osuser "os/user"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// user is the database's superuser; the socket's directory is its protection.
+const user = "solocron"
+
+// settings make a small server that starts fast. Commits are durable as usual,
+// since that is what the tests are about.
+var settings = []string{
+	"listen_addresses=", "max_connections=200", "shared_buffers=32MB", "dynamic_shared_memory_type=posix",
+	"full_page_writes=off", "max_wal_size=256MB", "log_min_messages=error", "timezone=Asia/Tokyo",
+}
+
+type server struct {
+	dir     string // holds the data and the socket
+	process *os.Process
+	ended   chan error
+}
+
+// newServer makes and starts a server, and waits until it answers.
+func newServer() (*server, error) {
+	bin, err := programs()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "solocron-pg-")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{dir: dir, ended: make(chan error, 1)}
+	if err := s.start(bin); err != nil {
+		return nil, errors.Join(fmt.Errorf("start a PostgreSQL for the tests: %w", err), os.RemoveAll(dir))
+	}
+	return s, nil
+}
+
+func (s *server) start(bin string) error {
+	cred, err := credential(s.dir)
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(s.dir, "data")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata="+data, "--username="+user,
+		"--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+	initdb.Dir, initdb.SysProcAttr = s.dir, &syscall.SysProcAttr{Credential: cred}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	args := []string{"-D", data, "-k", s.dir, "-p", "5432"}
+	for _, set := range settings {
+		args = append(args, "-c", set)
+	}
+	postgres := exec.Command(filepath.Join(bin, "postgres"), args...)
+	postgres.Dir, postgres.SysProcAttr = s.dir, withParent(cred)
+	var log bytes.Buffer
+	postgres.Stderr = &log
+	begun := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the kernel takes this thread for the parent
+		err := postgres.Start()
+		begun <- err
+		if err == nil {
+			s.ended <- postgres.Wait()
+		}
+	}()
+	if err := <-begun; err != nil {
+		return err
+	}
+	s.process = postgres.Process
+	return s.await(&log)
+}
+
+// await returns when the server answers, or has ended.
+func (s *server) await(log *bytes.Buffer) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(time.Minute)
+	for {
+		err := s.exec("SELECT 1")
+		if err == nil {
+			return nil
+		}
+		select {
+		case end := <-s.ended:
+			return fmt.Errorf("postgres: %w\n%s", end, log)
+		case <-deadline:
+			return errors.Join(fmt.Errorf("no answer within a minute: %w", err), s.stop())
+		case <-tick.C:
+		}
+	}
+}
+
+// stop ends the server with its connections and removes what it kept.
+func (s *server) stop() error {
+	if err := s.process.Signal(syscall.SIGINT); err != nil {
+		return fmt.Errorf("stop PostgreSQL: %w", err)
+	}
+	return errors.Join(<-s.ended, os.RemoveAll(s.dir))
+}
+
+// programs is the directory of initdb and postgres: that of the initdb in PATH,
+// or where Debian keeps the versions.
+func programs() (string, error) {
+	if found, err := exec.LookPath("initdb"); err == nil {
+		if real, err := filepath.EvalSymlinks(found); err == nil {
+			return filepath.Dir(real), nil
+		}
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is sound
+	if len(found) == 0 {
+		return "", errors.New("no initdb in PATH or /usr/lib/postgresql: install PostgreSQL (Debian package postgresql)")
+	}
+	return filepath.Dir(slices.Max(found)), nil
+}
+
+// credential is whom the server runs as, nil for the present user. PostgreSQL
+// refuses to run as root, which therefore hands the directory to another.
+func credential(dir string) (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := osuser.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.Atoi(u.Uid)
+		gid, err2 := strconv.Atoi(u.Gid)
+		if err := errors.Join(err1, err2, os.Chown(dir, uid, gid)); err != nil {
+			return nil, err
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	}
+	return nil, errors.New("root can't run PostgreSQL, and there is neither a user postgres nor nobody")
+}
