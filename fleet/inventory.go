@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -62,8 +61,8 @@ func (h Host) check() error {
 		{"run_dir", h.RunDir}, {"identity_file", h.IdentityFile}, {"known_hosts", h.KnownHosts},
 	}
 	for _, p := range paths {
-		if p.path != "" && (!filepath.IsAbs(p.path) || hasControl(p.path)) {
-			return fmt.Errorf("%s %q: want an absolute path", p.key, p.path)
+		if hasControl(p.path) {
+			return fmt.Errorf("%s %q: want a path without control characters", p.key, p.path)
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(h.Tags)) {

@@ -18,19 +18,17 @@ func TestInventoryRefuses(t *testing.T) {
 		host fleet.Host
 		want string
 	}{
-		"no id":             {with(func(h *fleet.Host) { h.ID = "" }), "host 2 of the list: has no id"},
-		"dash":              {with(func(h *fleet.Host) { h.ID = "-a" }), `host "-a": id: want up to 128 letters`},
-		"space":             {with(func(h *fleet.Host) { h.ID = "a b" }), `host "a b": id`},
-		"markup":            {with(func(h *fleet.Host) { h.ID = "<b>" }), `host "<b>": id`},
-		"line break":        {with(func(h *fleet.Host) { h.ID = "a\n" }), `host "a\n": id`},
-		"long id":           {with(func(h *fleet.Host) { h.ID = strings.Repeat("a", 129) }), "up to 128"},
-		"twice":             {with(func(h *fleet.Host) { h.ID = "ok" }), `host "ok": listed twice`},
-		"no address":        {with(func(h *fleet.Host) { h.Address = "" }), `host "a": address ""`},
-		"relative run dir":  {with(func(h *fleet.Host) { h.RunDir = "runs" }), `run_dir "runs": want an absolute path`},
-		"relative identity": {with(func(h *fleet.Host) { h.IdentityFile = "~/.ssh/id" }), "identity_file"},
-		"NUL in a path":     {with(func(h *fleet.Host) { h.KnownHosts = "/a\x00" }), "known_hosts"},
-		"unnamed tag":       {with(func(h *fleet.Host) { h.Tags = map[string]string{"": "x"} }), `tag ""="x"`},
-		"control in a tag":  {with(func(h *fleet.Host) { h.Tags = map[string]string{"k": "\x1b[2J"} }), `tag "k"`},
+		"no id":            {with(func(h *fleet.Host) { h.ID = "" }), "host 2 of the list: has no id"},
+		"dash":             {with(func(h *fleet.Host) { h.ID = "-a" }), `host "-a": id: want up to 128 letters`},
+		"space":            {with(func(h *fleet.Host) { h.ID = "a b" }), `host "a b": id`},
+		"markup":           {with(func(h *fleet.Host) { h.ID = "<b>" }), `host "<b>": id`},
+		"line break":       {with(func(h *fleet.Host) { h.ID = "a\n" }), `host "a\n": id`},
+		"long id":          {with(func(h *fleet.Host) { h.ID = strings.Repeat("a", 129) }), "up to 128"},
+		"twice":            {with(func(h *fleet.Host) { h.ID = "ok" }), `host "ok": listed twice`},
+		"no address":       {with(func(h *fleet.Host) { h.Address = "" }), `host "a": address ""`},
+		"NUL in a path":    {with(func(h *fleet.Host) { h.KnownHosts = "/a\x00" }), "known_hosts"},
+		"unnamed tag":      {with(func(h *fleet.Host) { h.Tags = map[string]string{"": "x"} }), `tag ""="x"`},
+		"control in a tag": {with(func(h *fleet.Host) { h.Tags = map[string]string{"k": "\x1b[2J"} }), `tag "k"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			list, err := fleet.Inventory([]fleet.Host{ok, c.host})

@@ -16,6 +16,10 @@ package commandfleet
 import (
 	"context"
 	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/solocron/solocron/fleet"
@@ -88,8 +92,27 @@ func list(ctx context.Context, command string) ([]fleet.Host, error) {
 		return nil, err
 	}
 	hosts, err := decode(printed)
+	if err == nil {
+		hosts, err = fleet.Inventory(hosts)
+	}
+	if err == nil {
+		err = checkPaths(hosts)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("its output: %w", err)
 	}
-	return fleet.Inventory(hosts)
+	return hosts, nil
+}
+
+// checkPaths refuses relative paths: there is no folder they could start from.
+func checkPaths(hosts []fleet.Host) error {
+	for _, h := range hosts {
+		paths := map[string]string{"run_dir": h.RunDir, "identity_file": h.IdentityFile, "known_hosts": h.KnownHosts}
+		for _, key := range slices.Sorted(maps.Keys(paths)) {
+			if p := paths[key]; p != "" && !filepath.IsAbs(p) && !strings.HasPrefix(p, "~/") {
+				return fmt.Errorf("host %q: %s %q: want an absolute path", h.ID, key, p)
+			}
+		}
+	}
+	return nil
 }

@@ -68,6 +68,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		"cut off":        {`[` + a + `, {"id":`, "host 2 of the array: the output ends in mid-array"},
 		"no end":         {`[` + a, "after host 1 of the array: the output ends in mid-array"},
 		"two values":     {`[` + a + `] []`, "more than one JSON value"},
+		"relative path":  {`[{"id": "a", "address": "local", "run_dir": "runs"}]`, `host "a": run_dir "runs": want an absolute path`},
 		"trailing words": {`[` + a + `] done.`, "more than one JSON value"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,9 +27,9 @@ import (
 	"github.com/solocron/solocron/notifier"
 )
 
-// Settings say where mail goes. User and Password may be empty for a server
+// Options say where mail goes. User and Password may be empty for a server
 // that asks for none.
-type Settings struct {
+type Options struct {
 	Server   string // host:port
 	TLS      string // StartTLS, Implicit or None; empty for StartTLS
 	User     string
@@ -51,56 +51,56 @@ const timeout = 30 * time.Second // of one delivery, if the context allows more
 
 // Notifier sends messages to one set of recipients.
 type Notifier struct {
-	settings Settings
-	host     string
-	port     int
-	from     string // bare address
-	name     string // for errors
-	redact   *notifier.Redactor
+	options Options
+	host    string
+	port    int
+	from    string // bare address
+	name    string // for errors
+	redact  *notifier.Redactor
 }
 
-// New checks the settings; it doesn't connect. Its errors hold no secret.
-func New(s Settings) (*Notifier, error) {
-	n := &Notifier{settings: s, name: "mail by " + s.Server}
+// New checks the options; it doesn't connect. Its errors hold no secret.
+func New(o Options) (*Notifier, error) {
+	n := &Notifier{options: o, name: "mail by " + o.Server}
 	var port string
 	var err error
-	if n.host, port, err = net.SplitHostPort(s.Server); err == nil {
+	if n.host, port, err = net.SplitHostPort(o.Server); err == nil {
 		n.port, err = strconv.Atoi(port)
 	}
 	if err != nil || n.host == "" || n.port < 1 || n.port > 65535 {
-		return nil, fmt.Errorf("mail: server %q: want host:port, such as smtp.example.com:587", s.Server)
+		return nil, fmt.Errorf("mail: server %q: want host:port, such as smtp.example.com:587", o.Server)
 	}
-	switch s.TLS {
+	switch o.TLS {
 	case "", StartTLS, Implicit:
 	case None:
-		if s.User != "" || s.Password != "" {
+		if o.User != "" || o.Password != "" {
 			return nil, fmt.Errorf("%s: tls is none, which would show the password to everybody: use starttls or implicit, or leave out user and password", n.name)
 		}
 	default:
-		return nil, fmt.Errorf("%s: tls %q: want starttls, implicit or none", n.name, s.TLS)
+		return nil, fmt.Errorf("%s: tls %q: want starttls, implicit or none", n.name, o.TLS)
 	}
-	if (s.User == "") != (s.Password == "") {
+	if (o.User == "") != (o.Password == "") {
 		return nil, fmt.Errorf("%s: user and password go together: set both or neither", n.name)
 	}
 	if err := n.checkAddresses(); err != nil {
 		return nil, fmt.Errorf("%s: %w", n.name, err)
 	}
-	n.redact = notifier.NewRedactor(s.Password,
-		base64.StdEncoding.EncodeToString([]byte(s.Password)),
-		base64.StdEncoding.EncodeToString([]byte("\x00"+s.User+"\x00"+s.Password)))
+	n.redact = notifier.NewRedactor(o.Password,
+		base64.StdEncoding.EncodeToString([]byte(o.Password)),
+		base64.StdEncoding.EncodeToString([]byte("\x00"+o.User+"\x00"+o.Password)))
 	return n, nil
 }
 
 func (n *Notifier) checkAddresses() error {
-	from, err := mail.ParseAddress(n.settings.From)
+	from, err := mail.ParseAddress(n.options.From)
 	if err != nil {
-		return fmt.Errorf("from %q: want a mail address", n.settings.From)
+		return fmt.Errorf("from %q: want a mail address", n.options.From)
 	}
 	n.from = from.Address
-	if len(n.settings.To) == 0 {
+	if len(n.options.To) == 0 {
 		return errors.New("to: want at least one mail address")
 	}
-	for _, to := range n.settings.To {
+	for _, to := range n.options.To {
 		if _, err := mail.ParseAddress(to); err != nil {
 			return fmt.Errorf("to %q: want a mail address", to)
 		}
@@ -147,35 +147,35 @@ func (n *Notifier) send(ctx context.Context, letter *gomail.Msg) error {
 
 func (n *Notifier) dial(ctx context.Context) (net.Conn, error) {
 	dialer := &net.Dialer{}
-	if n.settings.TLS == Implicit {
+	if n.options.TLS == Implicit {
 		secure := tls.Dialer{NetDialer: dialer, Config: n.tls()}
-		return secure.DialContext(ctx, "tcp", n.settings.Server)
+		return secure.DialContext(ctx, "tcp", n.options.Server)
 	}
-	return dialer.DialContext(ctx, "tcp", n.settings.Server)
+	return dialer.DialContext(ctx, "tcp", n.options.Server)
 }
 
 // client is one that uses the given connection.
 func (n *Notifier) client(conn net.Conn) (*gomail.Client, error) {
-	options := []gomail.Option{
+	how := []gomail.Option{
 		gomail.WithPort(n.port),
 		gomail.WithTLSConfig(n.tls()),
 		gomail.WithDialContextFunc(func(context.Context, string, string) (net.Conn, error) { return conn, nil }),
 	}
-	if n.settings.TLS == "" || n.settings.TLS == StartTLS {
-		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+	if n.options.TLS == "" || n.options.TLS == StartTLS {
+		how = append(how, gomail.WithTLSPolicy(gomail.TLSMandatory))
 	} else {
-		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
+		how = append(how, gomail.WithTLSPolicy(gomail.NoTLS))
 	}
-	if n.settings.User != "" {
-		options = append(options,
+	if n.options.User != "" {
+		how = append(how,
 			gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin),
-			gomail.WithUsername(n.settings.User), gomail.WithPassword(n.settings.Password))
+			gomail.WithUsername(n.options.User), gomail.WithPassword(n.options.Password))
 	}
-	return gomail.NewClient(n.host, options...)
+	return gomail.NewClient(n.host, how...)
 }
 
 func (n *Notifier) tls() *tls.Config {
-	return &tls.Config{ServerName: n.host, MinVersion: tls.VersionTLS12, RootCAs: n.settings.Roots}
+	return &tls.Config{ServerName: n.host, MinVersion: tls.VersionTLS12, RootCAs: n.options.Roots}
 }
 
 // explain says whether a failure is final, and leaves the secrets out.
@@ -203,10 +203,10 @@ func code(err error) int {
 // letter writes the mail.
 func (n *Notifier) letter(m notifier.Message) (*gomail.Msg, error) {
 	letter := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
-	if err := letter.From(n.settings.From); err != nil {
+	if err := letter.From(n.options.From); err != nil {
 		return nil, err
 	}
-	if err := letter.To(n.settings.To...); err != nil {
+	if err := letter.To(n.options.To...); err != nil {
 		return nil, err
 	}
 	letter.Subject(notifier.Subject(m))
@@ -219,7 +219,7 @@ func (n *Notifier) letter(m notifier.Message) (*gomail.Msg, error) {
 
 // messageID is the same for the same key and recipients.
 func (n *Notifier) messageID(key string) string {
-	sum := sha256.Sum256([]byte(key + "\x00" + strings.Join(n.settings.To, "\x00")))
+	sum := sha256.Sum256([]byte(key + "\x00" + strings.Join(n.options.To, "\x00")))
 	_, domain, _ := strings.Cut(n.from, "@")
 	return fmt.Sprintf("%x@%s", sum[:16], domain)
 }

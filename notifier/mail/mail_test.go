@@ -22,16 +22,16 @@ const (
 )
 
 // open returns a notifier for the server, changed as the test likes.
-func open(t *testing.T, s *server, change func(*Settings)) *Notifier {
+func open(t *testing.T, s *server, change func(*Options)) *Notifier {
 	t.Helper()
-	settings := Settings{
+	o := Options{
 		Server: s.address, User: s.user, Password: s.password, Roots: s.roots,
 		From: "Ops <ops@example.com>", To: []string{"ann@example.org", "Bob <bob@example.org>"},
 	}
 	if change != nil {
-		change(&settings)
+		change(&o)
 	}
-	n, err := New(settings)
+	n, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestNotifier(t *testing.T) {
 					if mood == notifiertest.Absent {
 						s.address = closedPort(t)
 					}
-					n := open(t, s, func(o *Settings) { o.TLS = mode })
+					n := open(t, s, func(o *Options) { o.TLS = mode })
 					return notifiertest.Receiver{Notifier: n, Received: s.received}
 				},
 			})
@@ -139,7 +139,7 @@ func TestFailures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := c.server.start(t)
-			n := open(t, s, func(o *Settings) {
+			n := open(t, s, func(o *Options) {
 				if o.User != "" {
 					o.Password = password
 				}
@@ -172,7 +172,7 @@ func TestFarewellDoesNotMatter(t *testing.T) {
 func TestUnknownCertificateIsRefused(t *testing.T) {
 	for _, mode := range []string{StartTLS, Implicit} {
 		s := (&server{implicit: mode == Implicit, user: user, password: password}).start(t)
-		n := open(t, s, func(o *Settings) { o.TLS, o.Roots = mode, nil })
+		n := open(t, s, func(o *Options) { o.TLS, o.Roots = mode, nil })
 		err := n.Notify(t.Context(), notifiertest.Message())
 		if err == nil || !strings.Contains(err.Error(), "certificate") || len(s.letters()) != 0 {
 			t.Errorf("%s: Notify = %v, %d letters", mode, err, len(s.letters()))
@@ -181,22 +181,22 @@ func TestUnknownCertificateIsRefused(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	good := Settings{Server: "smtp.example.com:587", User: user, Password: password, From: "a@example.com", To: []string{"b@example.com"}}
+	good := Options{Server: "smtp.example.com:587", User: user, Password: password, From: "a@example.com", To: []string{"b@example.com"}}
 	if _, err := New(good); err != nil {
 		t.Fatal(err)
 	}
-	for want, change := range map[string]func(*Settings){
-		`server "smtp.example.com": want host:port`:  func(s *Settings) { s.Server = "smtp.example.com" },
-		`server ":25": want host:port`:               func(s *Settings) { s.Server = ":25" },
-		`server "h:smtp": want host:port`:            func(s *Settings) { s.Server = "h:smtp" },
-		`server "h:0": want host:port`:               func(s *Settings) { s.Server = "h:0" },
-		`tls "ssl": want starttls, implicit or none`: func(s *Settings) { s.TLS = "ssl" },
-		`tls is none`:                   func(s *Settings) { s.TLS = None },
-		`user and password go together`: func(s *Settings) { s.User = "" },
-		`from "": want a mail address`:  func(s *Settings) { s.From = "" },
-		`from "ops": want`:              func(s *Settings) { s.From = "ops" },
-		`to: want at least one`:         func(s *Settings) { s.To = nil },
-		`to "b@x\r\nBcc: c@x": want`:    func(s *Settings) { s.To = []string{"b@x\r\nBcc: c@x"} },
+	for want, change := range map[string]func(*Options){
+		`server "smtp.example.com": want host:port`:  func(o *Options) { o.Server = "smtp.example.com" },
+		`server ":25": want host:port`:               func(o *Options) { o.Server = ":25" },
+		`server "h:smtp": want host:port`:            func(o *Options) { o.Server = "h:smtp" },
+		`server "h:0": want host:port`:               func(o *Options) { o.Server = "h:0" },
+		`tls "ssl": want starttls, implicit or none`: func(o *Options) { o.TLS = "ssl" },
+		`tls is none`:                   func(o *Options) { o.TLS = None },
+		`user and password go together`: func(o *Options) { o.User = "" },
+		`from "": want a mail address`:  func(o *Options) { o.From = "" },
+		`from "ops": want`:              func(o *Options) { o.From = "ops" },
+		`to: want at least one`:         func(o *Options) { o.To = nil },
+		`to "b@x\r\nBcc: c@x": want`:    func(o *Options) { o.To = []string{"b@x\r\nBcc: c@x"} },
 	} {
 		s := good
 		change(&s)
