@@ -46,18 +46,25 @@ func name(c *pgxpool.Config) string {
 	return fmt.Sprintf("postgres://%s@%s/%s", c.ConnConfig.User, host, c.ConnConfig.Database)
 }
 
-// unparsable explains why a URL can't be used. The parsers' own words may
-// quote parts of it, so they are only shown if they hold no password.
+// unparsable explains why a URL can't be used. The parsers quote the URL, with
+// any password among its parameters, so only what they say after it is shown.
 func unparsable(raw string, cause error) error {
 	const remedy = "want postgres://USER:PASSWORD@HOST:PORT/DATABASE, with special characters percent-encoded"
 	u, err := url.Parse(raw)
 	if err != nil {
 		return errors.New("the URL can't be parsed; " + remedy)
 	}
-	if password, ok := u.User.Password(); ok && password != "" && strings.Contains(cause.Error(), password) {
-		return fmt.Errorf("can't use %s; %s", u.Redacted(), remedy)
+	said := cause.Error()
+	if _, after, quoted := strings.Cut(said, "`: "); quoted {
+		said = after
 	}
-	return fmt.Errorf("can't use %s: %w", u.Redacted(), cause)
+	password, _ := u.User.Password()
+	for _, secret := range []string{password, u.Query().Get("password"), raw} {
+		if secret != "" && (strings.Contains(said, secret) || strings.Contains(said, url.QueryEscape(secret))) {
+			said = "a part of it is wrong"
+		}
+	}
+	return fmt.Errorf("can't use the URL of host %s: %s; %s", u.Host, said, remedy)
 }
 
 // maxTries bounds how often a transaction is repeated that the server ended to

@@ -149,10 +149,12 @@ const lookupPause = 100 * time.Millisecond
 
 // written finds out whether the write that left the nonce was committed. It
 // locks the write's jobs first: the server may be busy with the lost
-// connection's transaction still, which ends before it gives them up.
+// connection's transaction still, which ends before it gives them up. Jobs that
+// the transaction made can't be seen before; making them again waits for it.
 func (l *Ledger) written(ctx context.Context, nonce string, jobs []string) (found bool, err error) {
 	for {
 		b := begin()
+		b.Queue(makeJobs, jobs)
 		b.Queue(lockJobs, jobs)
 		b.Queue(`SELECT EXISTS (SELECT FROM solocron.writes WHERE nonce = $1)`, nonce).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&found)

@@ -1,0 +1,164 @@
+package pgledger
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/ledger/pgtest"
+	"github.com/solocron/solocron/run"
+)
+
+// through is the database's URL by way of the proxy.
+func through(t *testing.T, p *proxy, url string) string {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "postgres://" + config.User + "@" + p.listener.Addr().String() + "/" + config.Database + "?sslmode=disable"
+}
+
+// Wherever a connection is cut around a commit, the write's outcome is what
+// became of it: the run was created once, and this write says so.
+func TestCutAtCommit(t *testing.T) {
+	for name, cut := range map[string]func(t *testing.T, url string) func(commit []byte, client, server net.Conn){
+		"before the server has it": func(*testing.T, string) func([]byte, net.Conn, net.Conn) {
+			return func(_ []byte, client, server net.Conn) {
+				client.Close()
+				server.Close()
+			}
+		},
+		"after the server did it": func(t *testing.T, url string) func([]byte, net.Conn, net.Conn) {
+			return func(commit []byte, client, server net.Conn) {
+				client.Close() // first, so that no answer gets through
+				if _, err := server.Write(commit); err != nil {
+					t.Error(err)
+				}
+				await(t, url, `SELECT count(*) = 1 FROM solocron.writes`)
+			}
+		},
+		"while it is still on its way": func(t *testing.T, url string) func([]byte, net.Conn, net.Conn) {
+			return func(commit []byte, client, server net.Conn) {
+				client.Close()
+				await(t, url, `SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`)
+				if _, err := server.Write(commit); err != nil {
+					t.Error(err)
+				}
+				await(t, url, `SELECT count(*) = 1 FROM solocron.writes`)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := pgtest.URL(t)
+			p := newProxy(t)
+			l := open(t, through(t, p, url))
+			p.arm(cut(t, url))
+			change := ledger.Change{Run: occurrence(1), Slot: ledger.Slot{Op: ledger.SlotTake}}
+			change.Run.Attempts = []run.Attempt{{N: 1, Host: "h", State: run.AttemptStarting}}
+			out, err := l.Write(t.Context(), change)
+			if err != nil || out[0].Err != nil {
+				t.Fatalf("%v %v", err, out)
+			}
+			if p.isArmed() {
+				t.Fatal("no commit was seen")
+			}
+			stored, err := l.Run(t.Context(), change.Run.ID)
+			if err != nil || stored.Version != 1 || stored.Attempts[0].Fence != 1 || out[0].Run.Attempts[0].Fence != 1 {
+				t.Fatalf("stored %+v, answered %+v, %v", stored, out[0].Run, err)
+			}
+		})
+	}
+}
+
+// await returns when the query says true, asked past the proxy.
+func await(t *testing.T, url, query string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close(ctx)
+	for {
+		var is bool
+		if err := conn.QueryRow(ctx, query).Scan(&is); err != nil {
+			t.Errorf("%s: %v", query, err)
+			return
+		}
+		if is {
+			return
+		}
+		if _, err := conn.Exec(ctx, `SELECT pg_sleep(0.01)`); err != nil {
+			t.Errorf("%s: %v", query, err)
+			return
+		}
+	}
+}
+
+func TestNobodyToAsk(t *testing.T) {
+	url := pgtest.URL(t)
+	p := newProxy(t)
+	l := open(t, through(t, p, url))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	p.listener.Close()
+	p.cutAll()
+	_, err := l.Write(ctx, ledger.Change{Run: occurrence(1)})
+	if err == nil || !strings.Contains(err.Error(), p.listener.Addr().String()) {
+		t.Fatalf("got %v, want an error that names the server", err)
+	}
+}
+
+// A connection that died while idle is replaced without a word.
+func TestIdleConnectionsCut(t *testing.T) {
+	p := newProxy(t)
+	l := open(t, through(t, p, pgtest.URL(t)))
+	for n := range 5 {
+		p.cutAll()
+		out, err := l.Write(t.Context(), ledger.Change{Run: occurrence(n)})
+		if err != nil || out[0].Err != nil {
+			t.Fatalf("write %d: %v %v", n, err, out)
+		}
+	}
+}
+
+// A daemon that stopped in mid-transaction does not block the others for long:
+// the server's limits end it.
+func TestLimits(t *testing.T) {
+	l := open(t, pgtest.URL(t))
+	conn, err := l.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	b := begin()
+	got := map[string]string{}
+	for _, setting := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
+		b.Queue("SELECT current_setting($1)", setting).QueryRow(func(row pgx.Row) error {
+			var v string
+			err := row.Scan(&v)
+			got[setting] = v
+			return err
+		})
+	}
+	b.Queue("ROLLBACK")
+	if err := conn.SendBatch(t.Context(), b).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for setting, v := range got {
+		if v == "0" {
+			t.Errorf("%s is off", setting)
+		}
+	}
+	var after string
+	if err := conn.QueryRow(t.Context(), "SELECT current_setting('lock_timeout')").Scan(&after); err != nil || after != "0" {
+		t.Fatalf("lock_timeout is %s after the transaction: %v", after, err)
+	}
+}
