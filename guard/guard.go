@@ -2,11 +2,38 @@
 // that travels with the command, and the words that it and the scheduler
 // exchange.
 //
-// The program (guard.sh) creates the attempt's run directory with an atomic
-// mkdir and stops if it is there already; prints ready and waits for go; takes
-// the job's lock; starts the command in a session of its own; enforces the
-// timeout; keeps the output; and leaves the result in the run directory, where
-// a scheduler that comes back after a crash finds it.
+// The program (sh/*.sh) creates the attempt's run directory with an atomic
+// mkdir, brings it to disk, and stops if it was there already; prints ready and
+// waits for go; takes the job's lock; starts the command in a session of its
+// own; enforces the timeout; keeps the output; and leaves the result in the run
+// directory, where a scheduler that comes back after a crash finds it.
+//
+// # What can be relied on
+//
+// The file "go" of the run directory is created by exactly one: the guard that
+// was given its go, or whoever denies it for good. Before the command is started
+// it is there. A refusal is therefore proof, and a run directory without it
+// whose guard died in this boot is one too. After a restart of the host it is
+// not, as the file may not have reached the disk; such an attempt is [Gone].
+//
+// The result is one write that ends in a dot, so that every reader finds it
+// whole or not at all, and is synced right after it was told. Where the disk is
+// full, a block kept in reserve makes room for it.
+//
+// # How processes are found
+//
+// A command's processes are found by the mark SOLOCRON_MARK in their
+// environment, by the command's session and as children of those found. One that
+// cleared its environment, left the session and lost its parent stays unseen;
+// one that was seen and could not be ended is named in the result's note.
+//
+// # What it costs
+//
+// Beside the command a run takes eight processes: the guard's shell, mkdir,
+// sync, the supervising shell, the collector and its dd, the watcher and its
+// sleep; flock if the attempt is exclusive; two more that bound the wait for go
+// where the connection may be half open; one or more to send output back.
+// Everything else is a builtin of the shell.
 package guard
 
 import (

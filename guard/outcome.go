@@ -1,0 +1,101 @@
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Outcome puts a result together from the messages of a conversation: the end,
+// the size of the output and, if it was asked for, the output itself. They may
+// arrive in any order.
+type Outcome struct {
+	result Result
+	size   int64
+	ended  bool
+	sized  bool
+	lost   bool
+	framed bool
+}
+
+// Take takes one message in.
+func (o *Outcome) Take(m Message) {
+	switch m.Word {
+	case "end":
+		kept := o.result.Output
+		o.result, o.ended = m.Result, true
+		o.result.Output = kept
+	case "output":
+		o.size, o.sized, o.lost = m.Output.Bytes, true, m.Lost
+	case "data":
+		o.result.Output, o.framed = m.Output, true
+	}
+}
+
+// Ended reports whether the end is known.
+func (o *Outcome) Ended() bool { return o.ended }
+
+// Drained reports whether all of the output was collected; what a detached
+// child writes later comes after the end of the run.
+func (o *Outcome) Drained() bool { return o.sized }
+
+// Result is what the messages say. It means something only after Ended.
+func (o *Outcome) Result() Result {
+	res := o.result
+	kept := int64(len(res.Output.Head) + len(res.Output.Tail))
+	res.Output.Bytes = max(o.size, kept)
+	res.Output.Cut = res.Output.Bytes > kept
+	if res.End == Refused {
+		return res
+	}
+	if o.lost {
+		res.Note = join(res.Note, "log lost: the host's disk is full")
+	}
+	if !o.sized && res.End != Gone {
+		res.Note = join(res.Note, "output detached: a process of the run still holds it")
+	}
+	return res
+}
+
+func join(note, more string) string {
+	if note == "" {
+		return more
+	}
+	return note + "; " + more
+}
+
+// ReadStatus reads the answer to [VerbStatus].
+func ReadStatus(r io.Reader) (Status, error) {
+	var (
+		talk    = NewReader(r)
+		status  Status
+		outcome Outcome
+	)
+	for {
+		m, err := talk.Next()
+		switch {
+		case errors.Is(err, io.EOF) && status.Phase == PhaseEnded && !outcome.framed:
+			return Status{}, io.ErrUnexpectedEOF
+		case errors.Is(err, io.EOF) && status.Phase != "":
+			if status.Phase == PhaseEnded {
+				status.Result = outcome.Result()
+			}
+			return status, nil
+		case err != nil:
+			return Status{}, noEOF(err)
+		}
+		switch m.Word {
+		case "error":
+			return Status{}, fmt.Errorf("guard: %s", m.Text)
+		case "phase":
+			status.Phase = Phase(m.Text)
+			switch status.Phase {
+			case PhaseAbsent, PhaseReady, PhaseRunning, PhaseEnded:
+			default:
+				return Status{}, fmt.Errorf("guard: unknown phase %q", m.Text)
+			}
+		default:
+			outcome.Take(m)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+# The verbs that ask about an attempt or a host.
+
+# conclude: what is known of the attempt, as phase; at Ended with the record.
+# An attempt whose guard is dead is settled here, once nothing of it is left.
+conclude() {
+	if known; then
+		phase=ended
+		return
+	fi
+	word=''
+	{ read -r word <"$dir/go"; } 2>/dev/null
+	if [ -z "$word" ] && [ ! -e "$dir/go" ]; then
+		unstarted
+		return
+	fi
+	phase=running
+	if alive supervisor; then return; fi
+	here=$its_boot
+	if [ -z "$here" ] && alive guard; then return; fi
+	here=${here:-$its_boot}
+	if [ "$word" != revoked ] && [ "$here" = "$boot" ] && tree; then return; fi
+	phase=ended
+	! known || return 0
+	{ read -r note <"$dir/note"; } 2>/dev/null
+	end=gone
+	{ read -r end <"$dir/stop"; } 2>/dev/null
+	end=${end:-cancelled}
+	if [ "$word" = revoked ]; then
+		settled refused 0 'no go was given to this attempt'
+	elif { read -r code <"$dir/over"; } 2>/dev/null; then
+		[ "$end" != gone ] || end=exited
+		settled "$end" "$code" ''
+	elif [ "$here" != "$boot" ]; then
+		settled gone 0 'the host was restarted during the run'
+	elif [ "$end" != gone ]; then
+		settled "$end" 137 'the guard was killed before the command was ended'
+	else
+		settled gone 0 'the guard was killed, and no process of the attempt is left'
+	fi
+}
+
+# unstarted: no go yet. A dead guard is denied it for good, which proves that
+# the command never starts; but a host that went down may have lost the go.
+unstarted() {
+	phase=ready
+	if alive guard; then return; fi
+	if [ -n "$its_boot" ] && [ "$its_boot" != "$boot" ]; then
+		phase=ended
+		settled gone 0 'the host was restarted while the guard waited for its go'
+	elif claim go revoked; then
+		phase=ended
+		settled refused 0 'the guard ended before it was given its go'
+	else
+		conclude
+	fi
+}
+
+# settled END CODE REASON: settle without telling.
+settled() { settle "$@" 3>/dev/null; }
+
+# attempt ROOT NAME: the run directory, in dir; fails if there is none. Where
+# even the root is missing, a disk may not be mounted: that proves nothing.
+attempt() {
+	if ! find_root "$1"; then
+		say "error $why"
+		exit 1
+	fi
+	dir=$root/runs/$2
+	[ ! -d "$dir" ] || return 0
+	if [ ! -x "$root/runs" ]; then
+		say "error no run directories at $root/runs: not a proof that nothing ran"
+		exit 1
+	fi
+	return 1
+}
+
+# status ROOT NAME
+status() {
+	if ! attempt "$1" "$2"; then
+		say 'phase absent'
+		return
+	fi
+	conclude
+	if [ "$phase" = ended ]; then
+		tries=0
+		while [ ! -s "$dir/total" ] && [ "$tries" -lt 10 ] && alive guard; do
+			sleep 0.1
+			tries=$((tries + 1))
+		done
+	fi
+	say "phase $phase"
+	[ "$phase" = ended ] || return 0
+	say "$record"
+	report
+}
+
+# stop ROOT NAME [kill]
+stop() {
+	if ! attempt "$1" "$2"; then
+		say 'phase absent'
+		return
+	fi
+	conclude
+	if [ "$phase" = ready ]; then
+		if claim go revoked; then
+			settled refused 0 'the attempt was stopped before its go'
+			alive guard && kill -s KILL "$its_pid" 2>/dev/null
+			phase=ended
+		else
+			phase=running
+		fi
+	fi
+	[ "$phase" != running ] || stop_running "${3-}"
+	say "phase $phase"
+}
+
+stop_running() {
+	claim stop cancelled
+	[ -z "$1" ] || put kill kill
+	alive watcher && kill -s USR1 "$its_pid" 2>/dev/null && return
+	# No watcher: it has yet to start, and will look; or it was killed.
+	[ -n "$its_boot" ] || ! alive supervisor || return 0
+	read -r _ _ _ grace <"$dir/guard"
+	end_tree "$grace"
+	conclude
+}
+
+# output ROOT NAME OFFSET LIMIT: from the kept output, head and tail in a row.
+output() {
+	attempt "$1" "$2" || return 0
+	[ -e "$dir/out" ] || return 0
+	size=$(wc -c <"$dir/out")
+	say 'data'
+	if [ "$3" -lt "$size" ]; then
+		tail -c +"$(($3 + 1))" "$dir/out"
+		[ ! -s "$dir/total" ] || cat "$dir/tail"
+	elif [ -s "$dir/total" ]; then
+		tail -c +"$(($3 - size + 1))" "$dir/tail"
+	fi | head -c "$4" >&3
+}
+
+# probe ROOT KEEP_DAYS MIN_FREE_BYTES: can attempts start here?
+probe() {
+	say "time $(date +%s.%N)"
+	find_root "$1" || unfit "$why"
+	uid_self
+	why=$({ mkdir -p "$root/runs" "$root/locks" && echo probe >"$root/probe"; } 2>&1) ||
+		unfit "cannot write run directories in $root (${why%%"$nl"*}): free some space, make it writable for uid $uid, or set run_dir"
+	case $(stat -f -c %t "$root" 2>/dev/null) in
+	1021994 | 858458f6)
+		unfit "run directory $root is on tmpfs, which does not survive a reboot: set run_dir"
+		;;
+	esac
+	{
+		read -r _
+		read -r _ _ _ free _
+	} <<-END
+		$(df -P -k "$root")
+	END
+	say "free $((free * 1024))"
+	[ "$((free * 1024))" -ge "$3" ] ||
+		unfit "only $((free / 1024)) MiB free in $root, want $(($3 / 1048576)): free some space, or set run_dir"
+	for name in flock setsid setpriv; do
+		find_tool "$name"
+		[ -n "$tool" ] || say "lacks $name"
+	done
+	prune "$2"
+	say fit
+}
+
+# unfit REASON: no command may start on this host.
+unfit() {
+	say "unfit $1"
+	exit 0
+}
+
+# prune DAYS: remove what ended longer ago; settle what nobody asked about.
+prune() {
+	find "$root/runs" -mindepth 1 -maxdepth 1 -type d -mtime "+$1" | while read -r dir; do
+		if known; then
+			[ -z "$(find "$dir/result" -mtime "+$1")" ] || rm -rf "$dir"
+		else
+			(conclude)
+		fi
+	done
+}

@@ -1,0 +1,148 @@
+# What every verb of the guard needs. Plain POSIX sh plus Linux's /proc; every
+# process that is started here is there because no builtin can do its work.
+
+set -u
+umask 077
+exec 3>&1
+
+nl='
+'
+from=0 to=0 busy='' duplicate='' note='' watching=''
+read -r boot </proc/sys/kernel/random/boot_id
+
+# say LINE: one line for the scheduler. It may have gone; the run goes on.
+say() { printf '%s\n' "$1" 2>/dev/null >&3; }
+
+# find_root ROOT: where the run directories are, given or by default. Fails with
+# the reason in why.
+find_root() {
+	root=$1
+	[ -z "$root" ] || return 0
+	uid_self
+	if [ "$uid" = 0 ]; then
+		root=/var/lib/solocron
+	elif [ -n "${HOME-}${XDG_STATE_HOME-}" ]; then
+		root=${XDG_STATE_HOME:-$HOME/.local/state}/solocron
+	else
+		why='the login has no HOME: set run_dir for this host'
+		return 1
+	fi
+}
+
+# uid_self: the user that this shell runs as.
+uid_self() {
+	while read -r key uid _; do
+		[ "$key" != Uid: ] || break
+	done </proc/self/status
+}
+
+# sign FILE [WORDS]: write "BOOT PID BORN" there, which names this very process
+# once and for all.
+sign() {
+	look self
+	put "$boot $pid $born ${2-}" "$1"
+}
+
+# look PID: pid, born (its start time) and state of a process; fails if there
+# is none.
+look() {
+	pid='' born='' state=''
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+	# shellcheck disable=SC2086 # the words of the line are what is wanted
+	set -- ${stat##*) }
+	pid=${stat%% *} state=${1-} born=${20-}
+}
+
+# alive FILE: does the process live that signed FILE? Leaves its boot in
+# its_boot, empty if the file says nothing.
+alive() {
+	its_boot='' its_pid='' its_born=''
+	{ read -r its_boot its_pid its_born _ <"$dir/$1"; } 2>/dev/null || return 1
+	[ "$boot" = "$its_boot" ] && look "$its_pid" &&
+		[ "$born" = "$its_born" ] && [ "$state" != Z ]
+}
+
+# claim FILE WORDS: create FILE of the run directory; exactly one caller wins.
+claim() {
+	set -C
+	{ printf '%s\n' "$2" >"$dir/$1"; } 2>/dev/null
+	claimed=$?
+	set +C
+	return "$claimed"
+}
+
+# settle END CODE REASON: write the result and tell it. One write and a closing
+# dot make it whole or nothing to every reader, also after a power failure.
+# When the disk is full the spare block and then the log's tail make room.
+settle() {
+	record="end $1${nl}code $2${nl}from $from${nl}to $to$nl"
+	record=$record${busy:+busy 1$nl}${duplicate:+duplicate 1$nl}
+	record="${record}reason ${3%%"$nl"*}${nl}note $note$nl."
+	if [ -n "${dir-}" ]; then
+		put "$record" result || {
+			true >"$dir/spare"
+			put "$record" result || {
+				true >"$dir/tail"
+				put "$record" result
+			}
+		}
+	fi
+	say "$record"
+}
+
+# put WORDS FILE: replace what FILE of the run directory says.
+put() { { printf '%s\n' "$1" >"$dir/$2"; } 2>/dev/null; }
+
+# known: is there a whole result? Leaves it in record.
+known() {
+	record='' line=''
+	[ -s "$dir/result" ] || return 1
+	while IFS= read -r line; do
+		record=$record$line
+		[ "$line" != . ] || return 0
+		record=$record$nl
+	done <"$dir/result"
+	return 1
+}
+
+# durable FILE...: what was written there survives a power failure. An old
+# sync without arguments does for the whole host what is asked for a few files.
+durable() {
+	why=$(sync "$@" 2>&1) && return 0
+	case $why in
+	*[Uu]sage* | *operand* | *ignor*) sync ;;
+	*) return 1 ;;
+	esac
+}
+
+# report: the kept output as "data HEAD TAIL" and that many bytes: all of it up
+# to 64 KiB, else its first 16 and its last 48.
+report() {
+	size=0 rest=0 total=''
+	[ ! -s "$dir/out" ] || size=$(wc -c <"$dir/out")
+	if [ -s "$dir/total" ]; then
+		read -r total _ <"$dir/total"
+		say "output $total"
+		[ ! -s "$dir/tail" ] || rest=$(wc -c <"$dir/tail")
+	fi
+	size=$((size)) rest=$((rest))
+	kept=$((size + rest))
+	if [ "$kept" -le 65536 ] && [ "$kept" -eq "${total:-$kept}" ]; then
+		say "data $kept 0"
+		[ "$kept" = 0 ] || kept_output | head -c "$kept" >&3
+		return
+	fi
+	first=$((kept < 16384 ? kept : 16384))
+	last=$((kept - first < 49152 ? kept - first : 49152))
+	say "data $first $last"
+	kept_output | head -c "$first" >&3
+	[ "$last" = 0 ] || {
+		tail -c "$last" "$dir/out"
+		[ "$rest" = 0 ] || cat "$dir/tail"
+	} | tail -c "$last" | head -c "$last" >&3
+}
+
+kept_output() {
+	cat "$dir/out"
+	[ "$rest" = 0 ] || cat "$dir/tail"
+}

@@ -1,0 +1,3 @@
+verb=$1
+shift
+"$verb" "$@"
