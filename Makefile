@@ -1,0 +1,38 @@
+# Everything that one does with this repository. Go and make are enough for
+# demo and build; test and lint fetch the rest (build/needs.sh says what).
+
+VERSION := $(shell git describe --tags --dirty 2>/dev/null)
+LDFLAGS := -s -w $(if $(VERSION),-X main.release=$(VERSION))
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: build ## run the daemon on examples/quickstart.yaml until Ctrl-C
+	@exec ./bin/solocron serve --file examples/quickstart.yaml
+
+.PHONY: build
+build: ## build the static binary bin/solocron
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/solocron ./cmd/solocron
+
+.PHONY: test
+test: ## install what the tests need, then run them all; a skipped test fails
+	@sh build/needs.sh
+	@sh build/gofmt.sh
+	go vet ./...
+	@go run ./build/tally -race -timeout 10m ./...
+
+.PHONY: lint
+lint: ## run every linter over Go, shell and the dependencies
+	@sh build/needs.sh shellcheck git
+	@sh build/lint.sh
+
+.PHONY: bench
+bench: build ## measure the hot paths, then how late commands start when many are due
+	go test -run '^$$' -bench . -benchmem ./schedule/... ./ledger/...
+	go run ./bench
+
+.PHONY: clean
+clean: ## remove what was built and what the demo left
+	rm -rf bin dist demo-state
