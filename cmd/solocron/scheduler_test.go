@@ -24,7 +24,7 @@ import (
 // answers with the folder's files. The answer to /v1/runs/X is runs/X.json, to
 // /v1/runs/X/output it is runs/X/output; a file that ends in -error.json holds
 // a problem. runs/X/wait.json is an array whose elements come one after the
-// other. What was asked for is appended to FOLDER/requests.
+// other, and then from the first again. What was asked for is appended to FOLDER/requests.
 func scheduler(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: scheduler SOCKET FOLDER")
@@ -100,7 +100,7 @@ func (c *canned) answer(w io.Writer, path string) error {
 		return fmt.Errorf("%s.json: %w", path, err)
 	}
 	if waits, ok := v.(*[]web.Run); ok && strings.HasSuffix(path, "/wait") {
-		n := min(c.waits[path], len(*waits)-1)
+		n := c.waits[path] % len(*waits)
 		c.waits[path]++
 		v = (*waits)[n]
 	}
