@@ -242,10 +242,10 @@ func TestFullDisk(t *testing.T) {
 		o := h.order("yes 0123456789 | head -c 3000000; echo still here; exit 4")
 		res := h.result(o)
 		if res.End != guard.Exited || res.Code != 4 || !strings.Contains(res.Note, "log lost") {
-			t.Errorf("%+v", res)
+			t.Error(brief(res))
 		}
 		if got := h.status(o); got.Result.End != guard.Exited || got.Result.Code != 4 {
-			t.Errorf("status: %+v", got)
+			t.Errorf("status: %s", brief(got.Result))
 		}
 		if err := os.WriteFile(h.root+"/fill", make([]byte, 2<<20), 0o600); err == nil {
 			t.Fatal("the disk is not full")
@@ -253,7 +253,7 @@ func TestFullDisk(t *testing.T) {
 		o.N = 2
 		m, err := h.start(o, guard.Link{}).Next()
 		if err != nil || m.Result.End != guard.Refused {
-			t.Errorf("on a full disk: %+v, %v", m, err)
+			t.Errorf("on a full disk: %s, %v", brief(m.Result), err)
 		}
 		if out := h.ask(guard.VerbProbe, "7", "0"); !strings.Contains(out, "unfit ") {
 			t.Errorf("probe: %q", out)
@@ -394,7 +394,7 @@ func TestReboot(t *testing.T) {
 		reboot(o)
 		os.Remove(h.dir(o) + "/over")
 		torn, _ := os.ReadFile(h.dir(o) + "/result")
-		os.WriteFile(h.dir(o)+"/result", torn[:len(torn)-2], 0o600)
+		os.WriteFile(h.dir(o)+"/result", torn[:bytes.Index(torn, []byte("\n.\n"))+1], 0o600)
 		if got := h.status(o).Result; got.End != guard.Gone {
 			t.Errorf("torn result: %+v", got)
 		}

@@ -17,8 +17,8 @@
 // not, as the file may not have reached the disk; such an attempt is [Gone].
 //
 // The result is one write that ends in a dot, so that every reader finds it
-// whole or not at all, and is synced right after it was told. Where the disk is
-// full, a block kept in reserve makes room for it.
+// whole or not at all, and is synced right after it was told. It goes where
+// blanks were left for it, so that a full disk can't lose it.
 //
 // # How processes are found
 //

@@ -158,6 +158,12 @@ func (k *talk) end() guard.Result {
 	return outcome.Result()
 }
 
+// brief is a result without its output, for messages.
+func brief(r guard.Result) string {
+	r.Output.Head, r.Output.Tail = nil, nil
+	return fmt.Sprintf("%+v", r)
+}
+
 // result runs one order from order to end.
 func (h *host) result(o guard.Order) guard.Result {
 	h.t.Helper()

@@ -22,6 +22,9 @@ type Outcome struct {
 func (o *Outcome) Take(m Message) {
 	switch m.Word {
 	case "end":
+		if o.ended {
+			return // the first word is the supervisor's own
+		}
 		kept := o.result.Output
 		o.result, o.ended = m.Result, true
 		o.result.Output = kept

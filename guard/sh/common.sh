@@ -72,21 +72,13 @@ claim() {
 }
 
 # settle END CODE REASON: write the result and tell it. One write and a closing
-# dot make it whole or nothing to every reader, also after a power failure.
-# When the disk is full the spare block and then the log's tail make room.
+# dot make it whole or nothing to every reader, also after a power failure. It
+# goes where prepare left blanks, so that a full disk has room for it.
 settle() {
 	record="end $1${nl}code $2${nl}from $from${nl}to $to$nl"
 	record=$record${busy:+busy 1$nl}${duplicate:+duplicate 1$nl}
 	record="${record}reason ${3%%"$nl"*}${nl}note $note$nl."
-	if [ -n "${dir-}" ]; then
-		put "$record" result || {
-			true >"$dir/spare"
-			put "$record" result || {
-				true >"$dir/tail"
-				put "$record" result
-			}
-		}
-	fi
+	[ -z "${dir-}" ] || { printf '%s\n' "$record" 1<>"$dir/result"; } 2>/dev/null
 	say "$record"
 }
 
@@ -99,8 +91,11 @@ known() {
 	[ -s "$dir/result" ] || return 1
 	while IFS= read -r line; do
 		record=$record$line
-		[ "$line" != . ] || return 0
-		record=$record$nl
+		case $record in
+		end\ *"$nl.") return 0 ;;
+		end\ *) record=$record$nl ;;
+		*) return 1 ;;
+		esac
 	done <"$dir/result"
 	return 1
 }
@@ -121,8 +116,8 @@ report() {
 	size=0 rest=0 total=''
 	[ ! -s "$dir/out" ] || size=$(wc -c <"$dir/out")
 	if [ -s "$dir/total" ]; then
-		read -r total _ <"$dir/total"
-		say "output $total"
+		read -r total lost <"$dir/total"
+		say "output $total $lost"
 		[ ! -s "$dir/tail" ] || rest=$(wc -c <"$dir/tail")
 	fi
 	size=$((size)) rest=$((rest))

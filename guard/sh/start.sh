@@ -99,10 +99,10 @@ prepare() {
 		refuse "$why"
 	}
 	dir=$runs/$o_name
-	if ! { sign guard "$o_grace" && printf %4096s '' >"$dir/spare" && true >"$dir/out" && true >"$dir/tail"; } 2>/dev/null; then
+	if ! { sign guard "$o_grace" && printf '%99s\n' '' >"$dir/result" && printf %4096s '' >"$dir/spare" && true >"$dir/out" && true >"$dir/tail"; } 2>/dev/null; then
 		refuse "no room to write in $dir: free some space, or make it writable"
 	fi
-	durable "$dir/guard" "$dir" "$runs" || refuse "$why"
+	durable "$dir/guard" "$dir/result" "$dir" "$runs" || refuse "$why"
 }
 
 # await_go: wait for go and make it ours. After o_wait seconds a connection is
