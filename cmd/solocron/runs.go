@@ -77,7 +77,7 @@ func viewRuns(runs []web.Run, s screen) string {
 	if len(runs) == 0 {
 		return "no runs\n"
 	}
-	t := table{head: []string{"ID", "DUE", "STATE", "HOST", "EXIT", "TOOK", "REASON"}}
+	t := table{cut: true, head: []string{"ID", "DUE", "STATE", "HOST", "EXIT", "TOOK", "REASON"}}
 	for _, r := range runs {
 		t.add(cell{text: r.ID}, cell{text: stamp(r.Due)}, stateCell(r.State), cell{text: r.Host},
 			cell{text: exitText(r.ExitCode)}, cell{text: took(r.StartedAt, r.EndedAt)}, cell{text: reason(r)})

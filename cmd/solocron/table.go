@@ -6,10 +6,10 @@ import (
 	"github.com/solocron/solocron/run"
 )
 
-// table lines cells up in columns. The last column is cut where the screen
-// ends.
+// table lines cells up in columns.
 type table struct {
 	indent string
+	cut    bool // the last column ends where the screen does
 	head   []string
 	rows   [][]cell
 }
@@ -85,7 +85,7 @@ func (t *table) line(s screen, cells []cell, widths []int) string {
 	const gap = "  "
 	line, used, owed := t.indent, len(t.indent), 0
 	for i, c := range cells {
-		if s.width > 0 && i == len(widths)-1 {
+		if t.cut && s.width > 0 && i == len(widths)-1 {
 			c.text = clip(c.text, max(s.width-used, 10))
 		}
 		if c.text != "" {
