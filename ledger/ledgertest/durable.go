@@ -49,6 +49,7 @@ func Share(t *testing.T, place Place) {
 		"share": raceShare, "crossing jobs": raceCrossing, "notices": raceNotices,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			open := place(t)
 			test(t, open(t), open(t), open(t))
 		})

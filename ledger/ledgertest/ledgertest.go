@@ -31,7 +31,10 @@ func Run(t *testing.T, open Open) {
 	}
 	for _, cases := range groups {
 		for name, test := range cases {
-			t.Run(name, func(t *testing.T) { test(t, open(t)) })
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, open(t))
+			})
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -38,6 +39,10 @@ type Ledger struct {
 }
 
 var _ ledger.Ledger = (*Ledger)(nil)
+
+// maxConns is how many connections one scheduler uses unless the URL says
+// otherwise: ten schedulers fit into PostgreSQL's own default of 100.
+const maxConns = 9
 
 const (
 	connectTimeout = 10 * time.Second
@@ -80,6 +85,9 @@ func parse(url string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", unparsable(url, err))
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = maxConns
 	}
 	c := config.ConnConfig
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec

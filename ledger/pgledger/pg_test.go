@@ -47,6 +47,17 @@ func TestReopen(t *testing.T) { ledgertest.Reopen(t, place) }
 
 func TestShare(t *testing.T) { ledgertest.Share(t, place) }
 
+// A pooler in transaction mode gives each transaction another connection.
+func TestPooled(t *testing.T) {
+	pooled := pgtest.Pooled(t)
+	place := func(t *testing.T) ledgertest.Open {
+		url := pooled(pgtest.URL(t))
+		return func(t *testing.T) ledger.Ledger { return open(t, url) }
+	}
+	ledgertest.Run(t, func(t *testing.T) ledger.Ledger { return place(t)(t) })
+	ledgertest.Share(t, place)
+}
+
 func TestNoGoroutineStays(t *testing.T) {
 	url := pgtest.URL(t)
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -69,11 +70,11 @@ func Socket(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.dir + "/.s.PGSQL.5432"
+	return filepath.Join(s.dir, ".s.PGSQL."+s.port)
 }
 
 func (s *server) url(database string) string {
-	q := url.Values{"host": {s.dir}, "port": {"5432"}, "user": {user}, "sslmode": {"disable"}}
+	q := url.Values{"host": {s.dir}, "port": {s.port}, "user": {user}, "sslmode": {"disable"}}
 	return "postgres:///" + database + "?" + q.Encode()
 }
 

@@ -27,6 +27,7 @@ var settings = []string{
 
 type server struct {
 	dir     string // holds the data and the socket
+	port    string // names the socket
 	process *os.Process
 	ended   chan error
 }
@@ -41,7 +42,7 @@ func newServer() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, ended: make(chan error, 1)}
+	s := &server{dir: dir, port: "5432", ended: make(chan error, 1)}
 	if err := s.start(bin); err != nil {
 		return nil, errors.Join(fmt.Errorf("start a PostgreSQL for the tests: %w", err), os.RemoveAll(dir))
 	}
@@ -60,27 +61,31 @@ func (s *server) start(bin string) error {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	args := []string{"-D", data, "-k", s.dir, "-p", "5432"}
+	args := []string{"-D", data, "-k", s.dir, "-p", s.port}
 	for _, set := range settings {
 		args = append(args, "-c", set)
 	}
 	postgres := exec.Command(filepath.Join(bin, "postgres"), args...)
-	postgres.Dir, postgres.SysProcAttr = s.dir, withParent(cred)
+	return s.launch(postgres, cred)
+}
+
+// launch starts the program and waits until it answers as PostgreSQL.
+func (s *server) launch(program *exec.Cmd, cred *syscall.Credential) error {
 	var log bytes.Buffer
-	postgres.Stderr = &log
+	program.Dir, program.SysProcAttr, program.Stderr = s.dir, withParent(cred), &log
 	begun := make(chan error)
 	go func() {
 		runtime.LockOSThread() // the kernel takes this thread for the parent
-		err := postgres.Start()
+		err := program.Start()
 		begun <- err
 		if err == nil {
-			s.ended <- postgres.Wait()
+			s.ended <- program.Wait()
 		}
 	}()
 	if err := <-begun; err != nil {
 		return err
 	}
-	s.process = postgres.Process
+	s.process = program.Process
 	return s.await(&log)
 }
 
@@ -96,7 +101,7 @@ func (s *server) await(log *bytes.Buffer) error {
 		}
 		select {
 		case end := <-s.ended:
-			return fmt.Errorf("postgres: %w\n%s", end, log)
+			return fmt.Errorf("ended: %w\n%s", end, log)
 		case <-deadline:
 			return errors.Join(fmt.Errorf("no answer within a minute: %w", err), s.stop())
 		case <-tick.C:
@@ -107,7 +112,7 @@ func (s *server) await(log *bytes.Buffer) error {
 // stop ends the server with its connections and removes what it kept.
 func (s *server) stop() error {
 	if err := s.process.Signal(syscall.SIGINT); err != nil {
-		return fmt.Errorf("stop PostgreSQL: %w", err)
+		return fmt.Errorf("stop the server in %s: %w", s.dir, err)
 	}
 	return errors.Join(<-s.ended, os.RemoveAll(s.dir))
 }
