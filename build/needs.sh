@@ -6,19 +6,22 @@
 # installed, without starting a service; anybody else is told what to install.
 set -eu
 
-# One line each: program, Debian package.
+# One line each: program, Debian packages.
 known='
 bash bash
 busybox busybox
 dash dash
 flock util-linux
-gcc gcc
+gcc gcc libc6-dev
 git git
 initdb postgresql
+pgbouncer pgbouncer
 postgres postgresql
 ps procps
+setpriv util-linux
 setsid util-linux
 shellcheck shellcheck
+ssh-agent openssh-client
 ssh-keygen openssh-client
 sshd openssh-server
 '
@@ -30,18 +33,20 @@ found() {
 	return 1
 }
 
-# missing prints "program package" for each wanted program that is not there.
+# missing prints "program packages" for each wanted program that is not there.
 missing() {
-	printf '%s' "$known" | while read -r program package; do
+	printf '%s' "$known" | while read -r program packages; do
 		case " $wanted " in
-		'  ' | *" $program "*) [ -z "$program" ] || found "$program" || echo "$program $package" ;;
+		'  ' | *" $program "*) [ -z "$program" ] || found "$program" || echo "$program $packages" ;;
 		esac
 	done
 }
 
+packages() { missing | cut -d ' ' -f 2- | tr ' ' '\n' | sort -u | tr '\n' ' '; }
+
 tell() {
-	missing | while read -r program package; do
-		printf '%s\n' "missing: $program (Debian package $package)" >&2
+	missing | while read -r program packages; do
+		printf '%s\n' "missing: $program (Debian: $packages)" >&2
 	done
 }
 
@@ -64,24 +69,24 @@ quiet_services() {
 }
 
 install_missing() {
-	packages=$(missing | cut -d ' ' -f 2 | sort -u)
-	printf '%s\n' "installing $(echo "$packages" | tr '\n' ' ')"
+	printf '%s\n' "installing: $(packages)"
 	export DEBIAN_FRONTEND=noninteractive
 	quiet_services
 	apt-get update -qq
-	# shellcheck disable=SC2086 # one word for each package
-	apt-get install -qq -y --no-install-recommends $packages </dev/null
+	# shellcheck disable=SC2046 # one word for each package
+	apt-get install -qq -y --no-install-recommends $(packages) </dev/null
 }
 
 wanted=$*
 [ -n "$(missing)" ] || exit 0
 
-if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-	install_missing
-	[ -n "$(missing)" ] || exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 	tell
+	printf '%s\n' "as root, on Debian: apt-get install $(packages)" >&2
 	exit 1
 fi
-tell
-printf '%s\n' "as root, on Debian: apt-get install $(missing | cut -d ' ' -f 2 | sort -u | tr '\n' ' ')" >&2
-exit 1
+install_missing
+[ -z "$(missing)" ] || {
+	tell
+	exit 1
+}
