@@ -28,7 +28,10 @@ var (
 )
 
 // Main runs the tests, stops the server if one was started, and exits.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for those who have more to do before they exit with its result.
+func Run(m *testing.M) int {
 	code := m.Run()
 	if started.Load() {
 		if s, err := start(); err == nil {
@@ -38,7 +41,7 @@ func Main(m *testing.M) {
 			}
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // URL returns a postgres:// URL of a new, empty database that its user owns.
