@@ -74,7 +74,7 @@ install_missing() {
 	quiet_services
 	apt-get update -qq
 	# shellcheck disable=SC2046 # one word for each package
-	apt-get install -qq -y --no-install-recommends $(packages) </dev/null
+	apt-get install -qq -y --no-install-recommends $(packages) </dev/null >/dev/null
 }
 
 wanted=$*
