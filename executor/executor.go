@@ -26,6 +26,8 @@ type Executor interface {
 	//   - [*NotStarted]: the command did not start and never will, by this
 	//     order. Also when grant itself failed: its error is then wrapped, and
 	//     the guard was told nothing.
+	//   - [ErrDelivered], wrapped: an earlier delivery of the same order may have
+	//     started it. grant was not called.
 	//   - any other error: it may have started. grant had succeeded.
 	//
 	// A second Start of the same order on the same host starts nothing: the
@@ -69,6 +71,11 @@ type Executor interface {
 // ErrUnreachable is wrapped by a [NotStarted] whose host could not be reached
 // at all, so that other runs need not try it too.
 var ErrUnreachable = errors.New("host unreachable")
+
+// ErrDelivered is wrapped by a Start whose host already has this very attempt
+// from an earlier delivery, which may have started it. This Start started
+// nothing and did not call grant; Wait tells what became of the attempt.
+var ErrDelivered = errors.New("the attempt was delivered to the host before")
 
 // NotStarted is the proof that an attempt's command never started and, by
 // this order, never will.

@@ -144,3 +144,27 @@ func (j joined) ReadAt(b []byte, off int64) (n int, err error) {
 	more, err := j.tail.ReadAt(b, off-j.head.size)
 	return n + more, err
 }
+
+// Settled reports whether it is worth asking the guard about an attempt in a
+// run directory on this machine: there is a result, or none of the attempt's
+// guards is alive. It only looks at files, so it is cheap, and it may err where
+// a process number was given out again.
+func Settled(dir string) bool {
+	result, err := os.Open(filepath.Join(dir, "result"))
+	if err != nil {
+		return true
+	}
+	defer result.Close()
+	var first [4]byte
+	if n, _ := result.Read(first[:]); string(first[:n]) == "end " {
+		return true
+	}
+	for _, name := range []string{"supervisor", "guard"} {
+		signed, _ := os.ReadFile(filepath.Join(dir, name))
+		if words := strings.Fields(string(signed)); len(words) >= 3 {
+			_, err := os.Stat("/proc/" + words[1])
+			return err != nil
+		}
+	}
+	return true
+}

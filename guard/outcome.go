@@ -38,9 +38,10 @@ func (o *Outcome) Take(m Message) {
 // Ended reports whether the end is known.
 func (o *Outcome) Ended() bool { return o.ended }
 
-// Drained reports whether all of the output was collected; what a detached
-// child writes later comes after the end of the run.
-func (o *Outcome) Drained() bool { return o.sized }
+// Complete reports whether nothing more is to be expected.
+func (o *Outcome) Complete(l Link) bool {
+	return o.ended && (o.result.End == Refused || o.sized && (o.framed || !l.Inline))
+}
 
 // Result is what the messages say. It means something only after Ended.
 func (o *Outcome) Result() Result {

@@ -1,0 +1,131 @@
+package guarded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/solocron/solocron/executor"
+	"github.com/solocron/solocron/fleet"
+	"github.com/solocron/solocron/guard"
+)
+
+// noGo is the proof that holds whenever a start breaks off before go: a guard
+// starts nothing without it.
+const noGo = "no go was given"
+
+// Start brings the order to the host. See [executor.Executor].
+func (e *Executor) Start(ctx context.Context, h fleet.Host, o guard.Order, grant func(context.Context) error) error {
+	wire, err := o.Encode(e.opts.Link)
+	if err != nil {
+		return &executor.NotStarted{Proof: "the order was not sent", Err: err}
+	}
+	release, err := e.admit(ctx)
+	if err != nil {
+		return &executor.NotStarted{Proof: noGo, Err: err}
+	}
+	s, err := e.transport.Open(ctx, h, guard.VerbStart)
+	if err != nil {
+		release()
+		return &executor.NotStarted{Proof: noGo, Err: err}
+	}
+	talk := guard.NewReader(s)
+	err = e.ready(ctx, s, talk, wire)
+	if errors.Is(err, executor.ErrDelivered) {
+		err = e.delivered(ctx, h, o, err)
+	}
+	if err == nil {
+		err = give(ctx, grant)
+	}
+	if err == nil {
+		err = e.handOver(s, o)
+	}
+	if err != nil {
+		s.Close()
+		release()
+		return err
+	}
+	e.follow(h, o.Attempt, s, talk, release)
+	return nil
+}
+
+// admit waits for a place among the starts under way.
+func (e *Executor) admit(ctx context.Context) (release func(), err error) {
+	if e.starting == nil {
+		return func() {}, nil
+	}
+	if err := e.starting.Acquire(ctx, 1); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	return sync.OnceFunc(func() { e.starting.Release(1) }), nil
+}
+
+// ready sends the order and hears what the guard says to it. Any error but
+// [executor.ErrDelivered] is a proof.
+func (e *Executor) ready(ctx context.Context, s Session, talk *guard.Reader, wire []byte) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, e.opts.ReadyWithin, fmt.Errorf("the guard was not ready within %s", e.opts.ReadyWithin))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { s.Close() })()
+	_, err := s.Write(wire)
+	var m guard.Message
+	if err == nil || errors.Is(err, io.ErrClosedPipe) {
+		m, err = talk.Next()
+	} else if early, said := talk.Next(); said == nil {
+		m, err = early, nil // it refused before it had read everything
+	}
+	switch {
+	case ctx.Err() != nil:
+		return &executor.NotStarted{Proof: noGo, Err: context.Cause(ctx)}
+	case err != nil:
+		return &executor.NotStarted{Proof: noGo, Err: complaint(s, fmt.Errorf("the guard did not get ready: %w", err))}
+	case m.Word == "ready":
+		return nil
+	case m.Duplicate:
+		return executor.ErrDelivered
+	case m.Word == "end" && m.Result.End == guard.Refused:
+		return &executor.NotStarted{Proof: "guard: " + m.Result.Reason, Busy: m.Result.Busy}
+	}
+	return &executor.NotStarted{Proof: noGo, Err: fmt.Errorf("the guard said %q instead of ready", m.Word)}
+}
+
+// delivered asks what became of the earlier delivery of the same order: if the
+// host refused it, that is proof; else it may be running.
+func (e *Executor) delivered(ctx context.Context, h fleet.Host, o guard.Order, err error) error {
+	status, asked := e.Status(ctx, h, o.Attempt)
+	if asked == nil && status.Phase == guard.PhaseEnded && status.Result.End == guard.Refused {
+		return &executor.NotStarted{Proof: "guard: " + status.Result.Reason, Busy: status.Result.Busy}
+	}
+	return fmt.Errorf("start %s on %s: %w", o.Attempt.Dir(), h.ID, err)
+}
+
+func give(ctx context.Context, grant func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return &executor.NotStarted{Proof: noGo, Err: context.Cause(ctx)}
+	}
+	if err := grant(ctx); err != nil {
+		return &executor.NotStarted{Proof: noGo, Err: err}
+	}
+	return nil
+}
+
+// handOver writes go. It was granted, so a context that ends now no longer
+// matters; an error leaves the start in doubt.
+func (e *Executor) handOver(s Session, o guard.Order) error {
+	late := time.AfterFunc(e.opts.GoWithin, func() { s.Close() })
+	defer late.Stop()
+	if _, err := io.WriteString(s, o.Go(time.Now())); err != nil {
+		return fmt.Errorf("go for %s on %s may have been heard: %w", o.Attempt.Dir(), o.Host, err)
+	}
+	return nil
+}
+
+// complaint adds what the guard's shell complained of.
+func complaint(s Session, err error) error {
+	if words := s.Complaint(); words != "" {
+		return fmt.Errorf("%w: %s", err, words)
+	}
+	return err
+}

@@ -1,0 +1,115 @@
+package localexec_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/solocron/solocron/executor"
+	"github.com/solocron/solocron/executor/executortest"
+	"github.com/solocron/solocron/executor/localexec"
+	"github.com/solocron/solocron/fleet"
+	"github.com/solocron/solocron/guard"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(*testing.T) executor.Executor { return localexec.New(localexec.Options{}) }
+
+func host(t *testing.T) fleet.Host {
+	return fleet.Host{ID: "here", Address: "local", RunDir: executortest.Dir(t)}
+}
+
+func TestSuite(t *testing.T) {
+	executortest.Run(t, func(t *testing.T) executortest.Env {
+		return executortest.Env{Host: host(t), Open: open}
+	})
+}
+
+func order(h fleet.Host, n int, command string) guard.Order {
+	return guard.Order{
+		Attempt: guard.Attempt{Run: "job@20261122T023000Z", N: n, Kept: h.RunDir},
+		Token:   "t", Job: "job", Host: h.ID, Command: command, Timeout: time.Minute, Grace: time.Second,
+	}
+}
+
+func granted(context.Context) error { return nil }
+
+// Many starts at once all happen, once each, without a process left behind.
+func TestManyAtOnce(t *testing.T) {
+	h := host(t)
+	x := localexec.New(localexec.Options{Starting: 3})
+	var wg sync.WaitGroup
+	for n := 1; n <= 40; n++ {
+		wg.Go(func() {
+			o := order(h, n, "echo $SOLOCRON_ATTEMPT; echo x >>"+h.RunDir+"/witness")
+			if err := x.Start(t.Context(), h, o, granted); err != nil {
+				t.Error(err)
+				return
+			}
+			res, err := x.Wait(t.Context(), h, o.Attempt)
+			if err != nil || res.End != guard.Exited || string(res.Output.Head) != fmt.Sprintln(n) {
+				t.Errorf("%d: %+v, %v", n, res, err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := x.Close(); err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(h.RunDir + "/witness"); err != nil || len(b) != 80 {
+		t.Errorf("the witness saw %d runs: %v", len(b)/2, err)
+	}
+}
+
+// The daemon's environment is not the command's.
+func TestEnvironmentIsClean(t *testing.T) {
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "canary")
+	h := host(t)
+	x := open(t)
+	defer x.Close()
+	o := order(h, 1, "env; cat /proc/$PPID/environ | tr '\\0' '\\n'")
+	if err := x.Start(t.Context(), h, o, granted); err != nil {
+		t.Fatal(err)
+	}
+	res, err := x.Wait(t.Context(), h, o.Attempt)
+	if err != nil || strings.Contains(string(res.Output.Head), "canary") || !strings.Contains(string(res.Output.Head), "SOLOCRON_HOST=here\n") {
+		t.Errorf("%v: %s", err, res.Output.Head)
+	}
+}
+
+func TestGuardsAreReaped(t *testing.T) {
+	h := host(t)
+	x := open(t)
+	o := order(h, 1, "true")
+	if err := x.Start(t.Context(), h, o, granted); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Wait(t.Context(), h, o.Attempt); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for tick := time.Tick(5 * time.Millisecond); ; <-tick {
+		var children []byte
+		tasks, _ := filepath.Glob("/proc/self/task/*/children")
+		for _, task := range tasks {
+			pids, _ := os.ReadFile(task)
+			children = append(children, pids...)
+		}
+		if len(children) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("children left: %s", children)
+		}
+	}
+}
