@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,13 +22,13 @@ import (
 // lock takes the exclusive right to the ledger at path, which ends with the
 // process at the latest. The file that carries it is never removed: a process
 // waiting with the removed file in hand would believe that it is alone.
-func lock(path string) (*os.File, error) {
+func lock(ctx context.Context, path string) (*os.File, error) {
 	name := path + ".lock"
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w; its directory must be writable for the user that runs solocron", path, err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = take(ctx, f)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		holder, _ := io.ReadAll(io.LimitReader(f, 20))
 		f.Close()
@@ -42,6 +43,28 @@ func lock(path string) (*os.File, error) {
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
 	return f, nil
+}
+
+// lockPatience is how long a held lock is waited for. A process that was killed
+// while it started another leaves the lock to its child until that one has
+// exec'd; one that is being replaced takes a moment to leave.
+const lockPatience = 2 * time.Second
+
+// take takes the lock, or returns EWOULDBLOCK if another process keeps it.
+func take(ctx context.Context, f *os.File) error {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for tries := lockPatience / (20 * time.Millisecond); ; tries-- {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || tries == 0 {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // sign leaves this process's number for the one that finds the lock taken. A

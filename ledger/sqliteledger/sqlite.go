@@ -60,7 +60,7 @@ func Open(ctx context.Context, path string) (*Ledger, error) {
 }
 
 func (l *Ledger) open(ctx context.Context) (err error) {
-	if l.lock, err = lock(l.path); err != nil {
+	if l.lock, err = lock(ctx, l.path); err != nil {
 		return err
 	}
 	if err := checkFile(l.path); err != nil {
