@@ -214,3 +214,28 @@ func checkComplete(t *testing.T, w *world, name string, period time.Duration) {
 		}
 	}
 }
+
+func TestAHostIsNotBlamedForItsSchedulersDeath(t *testing.T) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
+		w.mortal(true)
+		var d *daemon
+		w.start(aJob("j", "0 1 * * *")).end()
+		pass(59 * time.Minute)
+		for range 3 {
+			w.hosts.beforeGo = func() error {
+				w.hosts.beforeGo = nil
+				d.Ledger.(*awayLedger).set(true)
+				return errors.New("end of input")
+			}
+			d = w.start()
+			pass(time.Minute + time.Second)
+			d.crash()
+		}
+		d = w.start()
+		pass(time.Minute)
+		r := w.only("j")
+		if r.State != run.Succeeded || len(r.Attempts) != 4 {
+			t.Errorf("got %s: %s, %+v", r.State, r.Reason, r.Attempts)
+		}
+	})
+}

@@ -146,7 +146,7 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 		if errors.Is(err, executor.ErrUnreachable) {
 			d.Fleet.Down(host.ID, proof.Proof)
 		}
-		return d.apply(ctx, granted, run.Refused{N: a.N, Proof: proof.Proof})
+		return d.apply(ctx, granted, run.Refused{N: a.N, Proof: proof.Proof, Revoked: errors.Is(err, errStopping)})
 	}
 	return granted, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,9 +99,11 @@ func avoid(j job.Job, r *run.Run, hosts []fleet.Host) map[string]string {
 	no := map[string]string{}
 	last := ""
 	for _, a := range r.Attempts {
-		if a.State == run.AttemptNotStarted {
+		switch {
+		case a.Revoked:
+		case a.State == run.AttemptNotStarted:
 			no[a.Host] = fmt.Sprintf("attempt %d could not start: %s", a.N, a.Reason)
-		} else {
+		default:
 			last = a.Host
 		}
 	}
@@ -133,19 +136,35 @@ func (d *Dispatcher) noHost(ctx context.Context, j job.Job, r run.Run, pick *fle
 		return r, cause
 	}
 	reason := strings.TrimPrefix(cause.Error(), fleet.ErrNoHost.Error()+": ")
-	detail := &ledger.Detail{Pick: pick}
-	last := r.Attempt()
-	since := r.Due.Add(j.Delay(r.Due))
-	switch {
-	case last != nil && last.State == run.AttemptNotStarted:
-		return d.write(ctx, r, run.GiveUp{Reason: "could not start anywhere: " + last.Reason}, ledger.Slot{}, detail)
-	case last != nil:
-		since = last.EndedAt.Add(r.Policy.MaxBackoff)
-	case r.Trigger == run.CaughtUp:
-		since = r.Created
+	since := later(r.Created, r.Due.Add(j.Delay(r.Due)))
+	failed := ""
+	for _, a := range r.Attempts {
+		since = later(since, a.EndedAt)
+		if a.State == run.AttemptNotStarted && !a.Revoked {
+			failed = a.Reason
+		}
 	}
-	if now().After(since.Add(d.Patience)) {
+	detail := &ledger.Detail{Pick: pick}
+	over := now().After(since.Add(d.Patience))
+	switch {
+	case failed != "" && (over || d.triedAll(ctx, j, &r)):
+		return d.write(ctx, r, run.GiveUp{Reason: "could not start anywhere: " + failed}, ledger.Slot{}, detail)
+	case over:
 		return d.write(ctx, r, run.Skip{Reason: run.ReasonNoHost + ": " + reason}, ledger.Slot{}, detail)
 	}
 	return d.hold(ctx, r, run.Wait{Reason: "looking for a host: " + reason}, time.Second)
+}
+
+// triedAll reports whether no host of the fleet is left that the run has not
+// been on and that may yet become fit.
+func (d *Dispatcher) triedAll(ctx context.Context, j job.Job, r *run.Run) bool {
+	hosts, err := d.Fleet.Hosts(ctx)
+	if err != nil {
+		return false
+	}
+	tried := avoid(j, r, hosts)
+	return !slices.ContainsFunc(hosts, func(h fleet.Host) bool {
+		_, fits := j.Hosts.Match(h.Tags)
+		return fits && tried[h.ID] == ""
+	})
 }

@@ -82,7 +82,7 @@ func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string
 // owe sets from when on a job that the ledger knows is owed. If its schedule
 // was edited while nobody ran, what the old one still owed is recorded first.
 func (d *Dispatcher) owe(ctx context.Context, p *planned, k ledger.Job, at time.Time) error {
-	last := latest(k.Since, k.Through)
+	last := later(k.Since, k.Through)
 	if k.When == p.WhenHash() {
 		p.last = last
 		return nil
@@ -99,7 +99,7 @@ func (d *Dispatcher) owe(ctx context.Context, p *planned, k ledger.Job, at time.
 	return d.miss(ctx, old, missed)
 }
 
-func latest(a, b time.Time) time.Time {
+func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
@@ -178,7 +178,7 @@ func (d *Dispatcher) requeue(name string, t time.Time) {
 	if p == nil || p.index >= 0 || p.never {
 		return // removed or reloaded meanwhile
 	}
-	if p.advance(latest(p.last, t)); !p.never {
+	if p.advance(later(p.last, t)); !p.never {
 		heap.Push(&d.gen.next, p)
 		signal(d.replan)
 	}

@@ -58,7 +58,7 @@ func (d *Dispatcher) adopt(ctx context.Context, r run.Run) {
 	mine, tell := r, []run.Effect(nil)
 	if r.State == run.Starting {
 		var err error
-		mine, tell, err = run.Step(r, run.Refused{N: r.Attempt().N, Proof: "its scheduler ended before it gave go"}, now())
+		mine, tell, err = run.Step(r, run.Refused{N: r.Attempt().N, Proof: "its scheduler ended before it gave go", Revoked: true}, now())
 		if err != nil {
 			d.Log.Error("adopt", "run", r.ID, "error", err)
 			return

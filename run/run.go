@@ -70,9 +70,10 @@ type Attempt struct {
 	N         int          `json:"n"`
 	Host      string       `json:"host"`
 	State     AttemptState `json:"state"`
-	Reason    string       `json:"reason,omitempty"` // proof, refusal or cause, for people
-	Token     string       `json:"token,omitempty"`  // what go must name; single use, worthless afterwards
-	Fence     int64        `json:"fence,omitempty"`  // SOLOCRON_FENCE: grows with every attempt of the job
+	Reason    string       `json:"reason,omitempty"`  // proof, refusal or cause, for people
+	Revoked   bool         `json:"revoked,omitempty"` // not_started by the scheduler's own doing: nothing against the host
+	Token     string       `json:"token,omitempty"`   // what go must name; single use, worthless afterwards
+	Fence     int64        `json:"fence,omitempty"`   // SOLOCRON_FENCE: grows with every attempt of the job
 	Intended  time.Time    `json:"intended_at,omitzero"`
 	StartedAt time.Time    `json:"started_at,omitzero"`
 	EndedAt   time.Time    `json:"ended_at,omitzero"`
@@ -129,7 +130,7 @@ type Policy struct {
 	RetryOn     []State       `json:"retry_on,omitempty"`    // of Failed, TimedOut
 	Backoff     time.Duration `json:"backoff,omitempty"`     // before the first retry; doubles
 	MaxBackoff  time.Duration `json:"max_backoff,omitempty"` // where the doubling ends
-	MaxAttempts int           `json:"max_attempts"`          // all attempts together, unstarted ones too
+	MaxAttempts int           `json:"max_attempts"`          // all attempts together, unstarted ones too, revoked ones not
 }
 
 // MaxJobName is how long a job's name may be, so that a run's ID fits every

@@ -16,10 +16,12 @@ type (
 	Intend struct{ Host, Token, Ref string }
 	// Go allows attempt N to start. It is written before the guard is told.
 	Go struct{ N int }
-	// Refused proves that attempt N never started and never will.
+	// Refused proves that attempt N never started and never will. Revoked says
+	// that it was the scheduler who took it back.
 	Refused struct {
-		N     int
-		Proof string
+		N       int
+		Proof   string
+		Revoked bool
 	}
 	// Ended is the true result of attempt N. As is Succeeded, Failed, TimedOut
 	// or Cancelled.
@@ -153,7 +155,7 @@ func (s step) intend(e Intend) ([]Effect, error) {
 		return nil, s.not("only a planned run gets an attempt")
 	case s.now.Before(s.NotBefore):
 		return nil, s.not("it is held back until " + s.NotBefore.Format(time.RFC3339))
-	case len(s.Attempts) >= s.Policy.MaxAttempts:
+	case s.spent():
 		return nil, s.not("its attempts are used up")
 	case s.Late(s.now):
 		return nil, s.not("its time to start is over")
@@ -189,11 +191,12 @@ func (s step) refused(e Refused) ([]Effect, error) {
 		return nil, s.not(fmt.Sprintf("attempt %d is not under way", e.N))
 	}
 	a.State, a.Reason, a.StartedAt, a.EndedAt = AttemptNotStarted, e.Proof, time.Time{}, s.now
+	a.Revoked = e.Revoked
 	s.StartedAt = time.Time{}
 	switch {
 	case s.Cancel != "":
 		return s.end(Cancelled, s.Cancel)
-	case len(s.Attempts) >= s.Policy.MaxAttempts:
+	case s.spent():
 		return s.end(Failed, "could not start: "+e.Proof)
 	case s.Late(s.now):
 		return s.end(Skipped, ReasonLate+": "+e.Proof)
@@ -238,7 +241,7 @@ func (s step) vanished(e Vanished) ([]Effect, error) {
 	}
 	a := s.Attempt()
 	a.State, a.Reason, a.EndedAt = AttemptLost, e.Reason, s.now
-	if s.Cancel == "" && s.Policy.Idempotent && len(s.Attempts) < s.Policy.MaxAttempts {
+	if s.Cancel == "" && s.Policy.Idempotent && !s.spent() {
 		s.State, s.Reason = Planned, fmt.Sprintf("attempt %d was lost; the job is idempotent", e.N)
 		return []Effect{Tell, Again}, nil
 	}
@@ -271,7 +274,7 @@ func (s step) cancel(e Cancel) ([]Effect, error) {
 	case Starting:
 		// Before go: this write and the one of go exclude each other.
 		a := s.Attempt()
-		a.State, a.Reason, a.EndedAt = AttemptNotStarted, "cancelled before go", s.now
+		a.State, a.Reason, a.EndedAt, a.Revoked = AttemptNotStarted, "cancelled before go", s.now, true
 		return s.end(Cancelled, e.Why)
 	case Running:
 		if s.Cancel == "" {
@@ -299,7 +302,7 @@ func (s step) rerun(e Rerun) ([]Effect, error) {
 		return nil, s.not("only a lost run is started again by hand")
 	}
 	s.State, s.Reason, s.EndedAt, s.Cancel = Planned, e.Why, time.Time{}, ""
-	s.Policy.MaxAttempts = max(s.Policy.MaxAttempts, len(s.Attempts)+1)
+	s.Policy.MaxAttempts = max(s.Policy.MaxAttempts, s.used()+1)
 	return []Effect{Again}, nil
 }
 
@@ -309,10 +312,23 @@ func (s step) end(as State, reason string) ([]Effect, error) {
 	return []Effect{Tell, Free}, nil
 }
 
+// used is how many attempts count against the policy.
+func (s step) used() int {
+	n := 0
+	for i := range s.Attempts {
+		if !s.Attempts[i].Revoked {
+			n++
+		}
+	}
+	return n
+}
+
+func (s step) spent() bool { return s.used() >= s.Policy.MaxAttempts }
+
 // retries reports whether the policy tries again after such an end.
 func (s step) retries(as State) bool {
 	return s.Cancel == "" && slices.Contains(s.Policy.RetryOn, as) &&
-		s.Failures < s.Policy.Retries && len(s.Attempts) < s.Policy.MaxAttempts
+		s.Failures < s.Policy.Retries && !s.spent()
 }
 
 func (s step) again(as State) ([]Effect, error) {

@@ -169,6 +169,16 @@ func TestUnstartedAttemptsAreBounded(t *testing.T) {
 	}
 }
 
+func TestRevokedAttemptsDoNotCount(t *testing.T) {
+	r := in(Planned)
+	for n := 1; n <= 2*r.Policy.MaxAttempts; n++ {
+		r = follow(t, r, Intend{Host: "web-1"}, Refused{N: n, Proof: "its scheduler ended", Revoked: true})
+	}
+	if r.State != Planned {
+		t.Errorf("a scheduler that died often ended the run: %s %q", r.State, r.Reason)
+	}
+}
+
 func TestLostAndFound(t *testing.T) {
 	lost := follow(t, in(Running), Vanished{N: 1, Reason: "host did not answer"})
 
