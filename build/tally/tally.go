@@ -111,7 +111,9 @@ func (s *suite) take(e event) {
 	}
 	switch e.Action {
 	case "output":
-		one.printed.WriteString(e.Output)
+		if !strings.HasPrefix(e.Output, "=== ") { // RUN, PAUSE, CONT
+			one.printed.WriteString(e.Output)
+		}
 	case passed, failed, skipped:
 		one.outcome = e.Action
 	}
