@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 )
@@ -12,24 +10,15 @@ import (
 // and started again, until more than five hundred due times have passed.
 func TestKilledAtRandom(t *testing.T) {
 	s := newSite(t)
-	var file strings.Builder
-	file.WriteString(`
+	const jobs, due = 25, 500
+	s.write("jobs.yaml", `
 ledger: DIR/ledger.db
 fleet:
   hosts:
     a: { address: local, run-dir: DIR/a }
     b: { address: local, run-dir: DIR/b }
-defaults:
-  command: echo "$SOLOCRON_RUN_ID $SOLOCRON_HOST" >> WITNESS
-  overlap: allow
-  start-within: 1m
-jobs:
-`)
-	const jobs, due = 25, 500
-	for i := range jobs {
-		fmt.Fprintf(&file, "  j%02d: { schedule: every 1s }\n", i)
-	}
-	s.write("jobs.yaml", file.String())
+defaults: { overlap: allow, start-within: 1m }
+`+manyJobs(jobs, "every 1s"))
 	kills := 0
 	for begun := time.Now(); time.Since(begun) < (due/jobs+5)*time.Second; kills++ {
 		d := s.serve("jobs.yaml")
@@ -45,6 +34,11 @@ jobs:
 
 	checkHistory(t, runs, s.starts())
 	checkComplete(t, runs, time.Second)
+	for _, r := range runs {
+		if r.State != "succeeded" {
+			t.Logf("%s %s: %s %+v", r.ID, r.State, r.Reason, r.Attempts)
+		}
+	}
 	count := tally(runs)
 	if count["succeeded"] < jobs {
 		t.Errorf("only %v", count)

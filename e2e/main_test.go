@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/solocron/solocron/ledger/pgtest"
 	"github.com/solocron/solocron/web"
 )
 
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "build solocron: %v\n%s", err, out)
 			return 1
 		}
-		return m.Run()
+		return pgtest.Run(m)
 	}())
 }
 
@@ -281,4 +282,15 @@ func checkComplete(t *testing.T, runs []web.Run, period time.Duration) {
 			last[r.Job] = *r.Until
 		}
 	}
+}
+
+// manyJobs are n jobs j00, j01, … that are due together and write their run
+// and host to the witness file.
+func manyJobs(n int, schedule string) string {
+	var b strings.Builder
+	b.WriteString("jobs:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "  j%02d:\n    schedule: %q\n    command: echo \"$SOLOCRON_RUN_ID $SOLOCRON_HOST\" >> WITNESS\n", i, schedule)
+	}
+	return b.String()
 }

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,25 +17,16 @@ func TestThreeDaemonsOnePostgres(t *testing.T) {
 	url := pgtest.URL(t)
 	const daemons, jobs, due = 3, 20, 200
 	for n := range daemons {
-		var file strings.Builder
 		// One file each, because each daemon has a socket beside its file.
-		fmt.Fprintf(&file, `
+		s.write(fmt.Sprintf("d%d.yaml", n), fmt.Sprintf(`
 ledger: %q
 fleet:
   hosts:
     a: { address: local, run-dir: DIR/a }
     b: { address: local, run-dir: DIR/b }
     c: { address: local, run-dir: DIR/c }
-defaults:
-  command: echo "$SOLOCRON_RUN_ID $SOLOCRON_HOST" >> WITNESS
-  overlap: buffer-all
-  start-within: 1m
-jobs:
-`, url)
-		for i := range jobs {
-			fmt.Fprintf(&file, "  j%02d: { schedule: every 1s }\n", i)
-		}
-		s.write(fmt.Sprintf("d%d.yaml", n), file.String())
+defaults: { overlap: buffer-all, start-within: 1m }
+`, url)+manyJobs(jobs, "every 1s"))
 	}
 	first, second, third := s.serve("d0.yaml"), s.serve("d1.yaml"), s.serve("d2.yaml")
 	await(t, time.Minute, "half of the due times have come", func() bool { return len(s.runs("d1.yaml")) >= due/2 })
