@@ -2,7 +2,7 @@
 # demo and build; test and lint fetch the rest (build/needs.sh says what).
 
 VERSION := $(shell git describe --tags --dirty 2>/dev/null)
-LDFLAGS := -s -w $(if $(VERSION),-X main.release=$(VERSION))
+LDFLAGS := $(strip -s -w $(if $(VERSION),-X main.release=$(VERSION)))
 
 .PHONY: help
 help: ## list the targets
