@@ -1,7 +1,7 @@
 package dispatch
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -43,15 +43,11 @@ func TestCommandsSurviveARestart(t *testing.T) {
 func TestCrashBeforeGoIsTriedAgain(t *testing.T) {
 	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		w.mortal(true)
-		var d *daemon
-		w.hosts.beforeGo = func() error {
-			w.hosts.beforeGo = nil
-			d.Ledger.(*awayLedger).set(true) // dies with the guard standing ready
-			return errors.New("end of input")
-		}
-		d = w.start(aJob("j", "0 1 * * *"))
+		w.hosts.beforeGo = endOfInput
+		d := w.start(aJob("j", "0 1 * * *"))
 		pass(time.Hour + time.Minute)
-		d.crash()
+		d.crash() // with the guard standing ready
+		w.hosts.beforeGo = nil
 		if r := w.only("j"); r.State != run.Starting {
 			t.Fatalf("after the crash it is %s", r.State)
 		}
@@ -107,7 +103,7 @@ func TestAPausedSchedulerComesBackToFindItsRunTaken(t *testing.T) {
 	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		w.mortal(false)
 		ready := make(chan struct{})
-		w.hosts.beforeGo = func() error {
+		w.hosts.beforeGo = func(context.Context) error {
 			w.hosts.beforeGo = nil
 			<-ready // the first scheduler stands still while its guard waits for go
 			return nil
@@ -215,23 +211,26 @@ func checkComplete(t *testing.T, w *world, name string, period time.Duration) {
 	}
 }
 
+// endOfInput stands for a guard that waits for its go until its scheduler dies.
+func endOfInput(ctx context.Context) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
 func TestAHostIsNotBlamedForItsSchedulersDeath(t *testing.T) {
 	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		w.mortal(true)
-		var d *daemon
-		w.start(aJob("j", "0 1 * * *")).end()
-		pass(59 * time.Minute)
+		w.hosts.beforeGo = endOfInput
+		d := w.start(aJob("j", "0 1 * * *"))
+		pass(time.Hour)
+		d.crash()
 		for range 3 {
-			w.hosts.beforeGo = func() error {
-				w.hosts.beforeGo = nil
-				d.Ledger.(*awayLedger).set(true)
-				return errors.New("end of input")
-			}
-			d = w.start()
-			pass(time.Minute + time.Second)
+			d := w.start()
+			pass(time.Minute)
 			d.crash()
 		}
-		d = w.start()
+		w.hosts.beforeGo = nil
+		w.start()
 		pass(time.Minute)
 		r := w.only("j")
 		if r.State != run.Succeeded || len(r.Attempts) != 4 {

@@ -1,14 +1,17 @@
 package dispatch
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/ledger/sqliteledger"
 	"github.com/solocron/solocron/run"
 )
 
@@ -23,7 +26,13 @@ func count(states []run.State, s run.State) int {
 }
 
 func TestEveryDueTimeHasItsRun(t *testing.T) {
-	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := sqliteledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		w := newWorld(t, l, "web-1", "web-2")
 		d := w.start(aJob("a", "* * * * *"), aJob("b", "every 10s"), aJob("c", "*/5 * * * *"))
 		pass(time.Hour + 5*time.Second)
 		d.end()

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -19,7 +17,7 @@ import (
 	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/ledger"
-	"github.com/solocron/solocron/ledger/sqliteledger"
+	"github.com/solocron/solocron/ledger/memledger"
 	"github.com/solocron/solocron/notifier"
 	"github.com/solocron/solocron/run"
 	"github.com/solocron/solocron/schedule"
@@ -40,23 +38,16 @@ type world struct {
 // inWorld runs f in a bubble with the given hosts.
 func inWorld(t *testing.T, names []string, f func(t *testing.T, w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		l, err := sqliteledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := &world{t: t, ledger: l, hosts: newHosts(names...), file: &job.File{Path: "test.yaml", Retention: 30 * 24 * time.Hour}}
-		w.log = slog.New(slog.NewTextHandler(io.Discard, nil))
-		if os.Getenv("SOLOCRON_TEST_LOG") != "" {
-			w.log = slog.New(slog.NewTextHandler(t.Output(), nil))
-		}
-		t.Cleanup(func() {
-			if err := l.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		f(t, w)
-	})
+	synctest.Test(t, func(t *testing.T) { f(t, newWorld(t, memledger.New(), names...)) })
+}
+
+func newWorld(t *testing.T, l ledger.Ledger, hosts ...string) *world {
+	w := &world{t: t, ledger: l, hosts: newHosts(hosts...), file: &job.File{Path: "test.yaml", Retention: 30 * 24 * time.Hour}}
+	w.log = slog.New(slog.DiscardHandler)
+	if os.Getenv("SOLOCRON_TEST_LOG") != "" {
+		w.log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	return w
 }
 
 // aJob is a job with the file's defaults.
@@ -164,10 +155,10 @@ type hosts struct {
 	refuse   map[string]string // the guard's refusal
 	command  func(o guard.Order) (time.Duration, int)
 	attempts map[string]*attempt
-	started  []string                  // witness: run IDs in the order in which commands started
-	on       []string                  // the hosts they started on
-	beforeGo func() error              // the guard stands ready
-	afterGo  func(o guard.Order) error // go was committed and is on its way
+	started  []string                    // witness: run IDs in the order in which commands started
+	on       []string                    // the hosts they started on
+	beforeGo func(context.Context) error // the guard stands ready
+	afterGo  func(o guard.Order) error   // go was committed and is on its way
 }
 
 type attempt struct {
@@ -236,7 +227,7 @@ func (h *hosts) Start(ctx context.Context, host fleet.Host, o guard.Order, grant
 		return &executor.NotStarted{Proof: "guard: " + refusal}
 	}
 	if f := h.beforeGo; f != nil {
-		if err := f(); err != nil {
+		if err := f(ctx); err != nil {
 			return &executor.NotStarted{Proof: err.Error(), Err: err}
 		}
 	}

@@ -1,0 +1,199 @@
+package memledger
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/ledger/sqlrow"
+	"github.com/solocron/solocron/run"
+)
+
+// PutJobs implements [ledger.Ledger].
+func (l *Ledger) PutJobs(_ context.Context, now time.Time, jobs ...ledger.JobSpec) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range jobs {
+		j, known := l.jobs[s.Name]
+		if !known || j.When != s.When {
+			j.Since = stored(now)
+		}
+		j.Name, j.Hash, j.When = s.Name, s.Hash, s.When
+		l.jobs[s.Name] = j
+		l.specs[s.Hash] = slices.Clone(s.Body)
+	}
+	return nil
+}
+
+// Jobs implements [ledger.Ledger].
+func (l *Ledger) Jobs(context.Context) ([]ledger.Job, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]ledger.Job, 0, len(l.jobs))
+	for _, name := range slices.Sorted(maps.Keys(l.jobs)) {
+		j := l.jobs[name]
+		j.Holder, j.Fence = l.slots[name].Holder, l.slots[name].Fence
+		if last, ok := l.newest(name); ok {
+			j.Through = sqlrow.Time(last.Through)
+		}
+		list = append(list, j)
+	}
+	return list, nil
+}
+
+// newest is the job's scheduled run that stands for the latest due time.
+func (l *Ledger) newest(name string) (newest sqlrow.Run, ok bool) {
+	for _, id := range l.byJob[name] {
+		row := l.runs[id]
+		if row.Through != nil && (!ok || *row.Through > *newest.Through) {
+			newest, ok = row, true
+		}
+	}
+	return newest, ok
+}
+
+// Spec implements [ledger.Ledger].
+func (l *Ledger) Spec(_ context.Context, hash string) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	body, ok := l.specs[hash]
+	if !ok {
+		return nil, fmt.Errorf("spec %s: %w", hash, ledger.ErrNotFound)
+	}
+	return slices.Clone(body), nil
+}
+
+// Pause implements [ledger.Ledger].
+func (l *Ledger) Pause(_ context.Context, name string, p ledger.Pause) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j, ok := l.jobs[name]
+	switch {
+	case !ok:
+		return fmt.Errorf("pause job %s: %w", name, ledger.ErrNotFound)
+	case !p.On:
+		j.Pause = ledger.Pause{}
+	case !j.Pause.On:
+		j.Pause = p
+		if !p.At.IsZero() {
+			j.Pause.At = stored(p.At)
+		}
+	}
+	l.jobs[name] = j
+	return nil
+}
+
+// Beat implements [ledger.Ledger].
+func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.owners[owner] = stored(now.Add(ttl))
+	return nil
+}
+
+// Owners implements [ledger.Ledger].
+func (l *Ledger) Owners(_ context.Context, now time.Time) ([]string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	alive := []string{}
+	for owner, until := range l.owners {
+		if until.After(stored(now)) {
+			alive = append(alive, owner)
+		}
+	}
+	slices.Sort(alive)
+	return alive, nil
+}
+
+// Leave implements [ledger.Ledger].
+func (l *Ledger) Leave(_ context.Context, owner string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.owners, owner)
+	return nil
+}
+
+// TakeNotices implements [ledger.Ledger].
+func (l *Ledger) TakeNotices(_ context.Context, target string, now time.Time, lease time.Duration, limit int) ([]ledger.Notice, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now = stored(now)
+	var due []*letter
+	for _, n := range l.notices {
+		if n.Target == target && n.Settled.IsZero() && !n.Due.After(now) && !n.kept.After(now) {
+			due = append(due, n)
+		}
+	}
+	slices.SortFunc(due, func(a, b *letter) int { return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.ID, b.ID)) })
+	taken := []ledger.Notice{}
+	for _, n := range due[:min(limit, len(due))] {
+		n.kept = now.Add(lease)
+		n.Tries++
+		taken = append(taken, copyOf(n.Notice))
+	}
+	return taken, nil
+}
+
+// SettleNotice implements [ledger.Ledger].
+func (l *Ledger) SettleNotice(_ context.Context, id string, s ledger.Settlement) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, ok := l.notices[id]
+	if !ok || !n.Settled.IsZero() {
+		return nil
+	}
+	n.Error, n.kept = s.Error, time.Time{}
+	if !s.Retry.IsZero() {
+		n.Due = stored(s.Retry)
+		return nil
+	}
+	n.Settled, n.Dead = stored(s.At), s.Error != ""
+	return nil
+}
+
+// Notices implements [ledger.Ledger].
+func (l *Ledger) Notices(_ context.Context, runID string) ([]ledger.Notice, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := []ledger.Notice{}
+	for _, n := range l.notices {
+		if n.Run == runID {
+			list = append(list, copyOf(n.Notice))
+		}
+	}
+	slices.SortFunc(list, func(a, b ledger.Notice) int { return cmp.Compare(a.ID, b.ID) })
+	return list, nil
+}
+
+// Prune implements [ledger.Ledger].
+func (l *Ledger) Prune(_ context.Context, before time.Time) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	gone := 0
+	for name, ids := range l.byJob {
+		newest, _ := l.newest(name)
+		l.byJob[name] = slices.DeleteFunc(ids, func(id string) bool {
+			row := l.runs[id]
+			if id == newest.ID || !run.State(row.State).Final() || row.Ended == nil || *row.Ended >= before.UnixMilli() {
+				return false
+			}
+			delete(l.runs, id)
+			delete(l.details, id)
+			gone++
+			return true
+		})
+	}
+	for id, n := range l.notices {
+		if _, ok := l.runs[n.Run]; !ok && !n.Settled.IsZero() {
+			delete(l.notices, id)
+		}
+	}
+	return gone, nil
+}

@@ -1,0 +1,211 @@
+// Package memledger keeps a ledger in memory, for tests and simulations that
+// pass years of fake time: it passes the suite of all ledgers, but for what
+// comes after the end of the process, which it does not outlive.
+package memledger
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/ledger/sqlrow"
+	"github.com/solocron/solocron/run"
+)
+
+// Ledger is a [ledger.Ledger] in memory. The zero value is not usable.
+type Ledger struct {
+	mu      sync.Mutex
+	runs    map[string]sqlrow.Run
+	open    map[string]struct{} // IDs of the runs that are not final, for the sweeps
+	byJob   map[string][]string // IDs
+	slots   map[string]sqlrow.Slot
+	jobs    map[string]ledger.Job
+	specs   map[string][]byte
+	details map[string]map[int]ledger.Detail
+	owners  map[string]time.Time // until when
+	notices map[string]*letter
+}
+
+// letter is a notice and until when a taker keeps it.
+type letter struct {
+	ledger.Notice
+	kept time.Time
+}
+
+// New returns an empty ledger.
+func New() *Ledger {
+	return &Ledger{
+		runs: map[string]sqlrow.Run{}, open: map[string]struct{}{}, byJob: map[string][]string{},
+		slots: map[string]sqlrow.Slot{}, jobs: map[string]ledger.Job{}, specs: map[string][]byte{},
+		details: map[string]map[int]ledger.Detail{}, owners: map[string]time.Time{}, notices: map[string]*letter{},
+	}
+}
+
+var _ ledger.Ledger = (*Ledger)(nil)
+
+// Write implements [ledger.Ledger].
+func (l *Ledger) Write(ctx context.Context, changes ...ledger.Change) ([]ledger.Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	outcomes := make([]ledger.Outcome, len(changes))
+	for i, c := range changes {
+		outcomes[i] = l.write(c)
+	}
+	return outcomes, nil
+}
+
+func (l *Ledger) write(c ledger.Change) ledger.Outcome {
+	var old *sqlrow.Run
+	if row, ok := l.runs[c.Run.ID]; ok {
+		old = &row
+	}
+	d := sqlrow.Decide(c, old, l.slots[c.Run.Job])
+	if d.Outcome.Err != nil {
+		return d.Outcome
+	}
+	if old == nil {
+		l.byJob[c.Run.Job] = append(l.byJob[c.Run.Job], c.Run.ID)
+	}
+	l.runs[d.Run.ID], l.slots[d.Run.Job] = d.Run, d.Slot
+	if l.open[d.Run.ID] = struct{}{}; run.State(d.Run.State).Final() {
+		delete(l.open, d.Run.ID)
+	}
+	if c.Detail != nil {
+		l.detail(d.Run.ID, copyOf(*c.Detail))
+	}
+	for _, n := range c.Notices {
+		if _, ok := l.notices[n.ID]; !ok {
+			n.Created, n.Due = stored(n.Created), stored(n.Due)
+			l.notices[n.ID] = &letter{Notice: copyOf(n)}
+		}
+	}
+	return d.Outcome
+}
+
+func (l *Ledger) detail(id string, d ledger.Detail) {
+	if l.details[id] == nil {
+		l.details[id] = map[int]ledger.Detail{}
+	}
+	was := l.details[id][d.Attempt]
+	d.Pick, d.Output = cmp.Or(d.Pick, was.Pick), cmp.Or(d.Output, was.Output)
+	l.details[id][d.Attempt] = d
+}
+
+// Run implements [ledger.Ledger].
+func (l *Ledger) Run(ctx context.Context, id string) (run.Run, error) {
+	if err := ctx.Err(); err != nil {
+		return run.Run{}, context.Cause(ctx)
+	}
+	l.mu.Lock()
+	row, ok := l.runs[id]
+	l.mu.Unlock()
+	if !ok {
+		return run.Run{}, fmt.Errorf("run %s: %w", id, ledger.ErrNotFound)
+	}
+	return decode(row)
+}
+
+// Runs implements [ledger.Ledger].
+func (l *Ledger) Runs(ctx context.Context, q ledger.Query) ([]run.Run, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	found := l.find(q)
+	slices.SortFunc(found, func(a, b sqlrow.Run) int {
+		return cmp.Or(cmp.Compare(b.Due, a.Due), cmp.Compare(a.ID, b.ID))
+	})
+	if q.Limit > 0 && len(found) > q.Limit {
+		found = found[:q.Limit]
+	}
+	runs := make([]run.Run, 0, len(found))
+	for _, row := range found {
+		r, err := decode(row)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, r)
+	}
+	return runs, nil
+}
+
+func (l *Ledger) find(q ledger.Query) []sqlrow.Run {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := maps.Keys(l.runs)
+	switch {
+	case q.Job != "":
+		ids = slices.Values(l.byJob[q.Job])
+	case len(q.States) > 0 && !slices.ContainsFunc(q.States, run.State.Final):
+		ids = maps.Keys(l.open)
+	}
+	var found []sqlrow.Run
+	for id := range ids {
+		if row := l.runs[id]; selects(q, row) {
+			found = append(found, row)
+		}
+	}
+	return found
+}
+
+func selects(q ledger.Query, row sqlrow.Run) bool {
+	return (q.Job == "" || row.Job == q.Job) && (q.Owner == "" || row.Owner == q.Owner) &&
+		(len(q.States) == 0 || slices.Contains(q.States, run.State(row.State))) &&
+		(q.Since.IsZero() || row.Due >= q.Since.UnixMilli()) && (q.Until.IsZero() || row.Due < q.Until.UnixMilli())
+}
+
+// Details implements [ledger.Ledger].
+func (l *Ledger) Details(_ context.Context, id string) ([]ledger.Detail, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := []ledger.Detail{}
+	for _, n := range slices.Sorted(maps.Keys(l.details[id])) {
+		list = append(list, copyOf(l.details[id][n]))
+	}
+	return list, nil
+}
+
+// Busy implements [ledger.Ledger].
+func (l *Ledger) Busy(context.Context) (map[string]int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	busy := map[string]int{}
+	for id := range l.open {
+		if host := l.runs[id].BusyHost; host != "" {
+			busy[host]++
+		}
+	}
+	return busy, nil
+}
+
+// Close implements [ledger.Ledger]. There is nothing to release.
+func (l *Ledger) Close() error { return nil }
+
+func decode(row sqlrow.Run) (r run.Run, err error) {
+	err = json.Unmarshal([]byte(row.Body), &r)
+	return r, err
+}
+
+// copyOf is a value that shares nothing with v.
+func copyOf[T any](v T) T {
+	var c T
+	body, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(body, &c)
+	}
+	if err != nil {
+		panic(err) // what the ledger keeps is made of plain values
+	}
+	return c
+}
+
+// stored is a time at the ledger's precision.
+func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
