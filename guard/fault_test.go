@@ -191,7 +191,7 @@ func TestHugeOutput(t *testing.T) {
 		}
 		for _, at := range []int64{0, 100, kept - 300<<10, kept - 10, kept, kept + 10} {
 			direct, err := guard.ReadKept(h.dir(o), at, 200<<10)
-			answer := strings.TrimPrefix(h.ask(guard.VerbRead, o.Attempt.Dir(), fmt.Sprint(at), fmt.Sprint(200<<10)), "data\n")
+			answer := strings.TrimPrefix(h.ask(guard.VerbRead, o.Attempt.Dir(), fmt.Sprint(at), fmt.Sprint(200<<10)), "page\n")
 			if err != nil || answer != string(direct) || int64(len(direct)) != max(0, min(200<<10, kept-at)) {
 				t.Errorf("from %d: %d and %d bytes, %v", at, len(answer), len(direct), err)
 			}

@@ -38,6 +38,7 @@ package guard
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -143,9 +144,9 @@ const (
 // with a line between them that says how much is missing.
 func (o Output) Text() []byte {
 	if !o.Cut {
-		return append(o.Head[:len(o.Head):len(o.Head)], o.Tail...)
+		return append(slices.Clip(o.Head), o.Tail...)
 	}
 	gap := o.Bytes - int64(len(o.Head)+len(o.Tail))
-	text := append(o.Head[:len(o.Head):len(o.Head)], fmt.Sprintf("\n[… %d bytes are not shown …]\n", gap)...)
+	text := append(slices.Clip(o.Head), fmt.Sprintf("\n[… %d bytes are not shown …]\n", gap)...)
 	return append(text, o.Tail...)
 }

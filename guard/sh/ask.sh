@@ -130,7 +130,7 @@ output() {
 	attempt "$1" "$2" || return 0
 	[ -e "$dir/out" ] || return 0
 	size=$(wc -c <"$dir/out")
-	say 'data'
+	say page
 	if [ "$3" -lt "$size" ]; then
 		tail -c +"$(($3 + 1))" "$dir/out"
 		[ ! -s "$dir/total" ] || cat "$dir/tail"

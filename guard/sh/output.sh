@@ -6,6 +6,9 @@
 # signals do, because a shell may lose a signal before its traps are set, as its
 # child does before it becomes sleep: hence KILL.
 watch() {
+	# A redirection of the call would leave a copy behind in some shells, and
+	# with it the connection open and the lock held.
+	exec >/dev/null 3>&- 9>&-
 	watching=1
 	trap 'kill -s KILL $!; exit 0' TERM
 	trap 'kill -s KILL $!' USR1

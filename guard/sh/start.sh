@@ -109,7 +109,7 @@ prepare() {
 # taken for dead; 0 waits for the end of input, which a local pipe gives surely.
 await_go() {
 	if [ "$o_wait" != 0 ]; then
-		expire >/dev/null 2>&1 3>&- &
+		expire &
 		expiry=$!
 	fi
 	word='' token=''
@@ -124,6 +124,7 @@ await_go() {
 }
 
 expire() {
+	exec >/dev/null 2>&1 3>&-
 	trap 'kill -s KILL $!; exit 0' TERM
 	sleep "$o_wait" &
 	wait $!
@@ -143,7 +144,7 @@ supervise() {
 	say started
 	clock
 	begun=$now
-	watch >/dev/null 3>&- 9>&- &
+	watch &
 	watcher=$!
 	command_itself 3>&- 9>&-
 	code=$?
