@@ -17,7 +17,7 @@ import (
 // notices are the messages that a change of a run gives rise to, one for each
 // target of its job. They are stored in the same transaction as the change. A
 // job that can't be read any more gets none, and the log says so.
-func (d *Dispatcher) notices(ctx context.Context, was, r run.Run, detail *ledger.Detail) []ledger.Notice {
+func (d *Dispatcher) notices(ctx context.Context, r run.Run, detail *ledger.Detail) []ledger.Notice {
 	j, err := d.spec(ctx, r.Spec)
 	if err != nil {
 		d.Log.Error("nobody is told of a run", "run", r.ID, "error", err)
@@ -26,7 +26,7 @@ func (d *Dispatcher) notices(ctx context.Context, was, r run.Run, detail *ledger
 	if len(j.Notify.To) == 0 {
 		return nil
 	}
-	event := eventOf(was, r)
+	event := eventOf(r)
 	if event == notifier.Succeeded && slices.Contains(j.Notify.On, notifier.Recovered) && d.recovers(ctx, r) {
 		event = notifier.Recovered
 	}
@@ -49,7 +49,7 @@ func (d *Dispatcher) notices(ctx context.Context, was, r run.Run, detail *ledger
 }
 
 // eventOf is what a change of a run means to people.
-func eventOf(was, r run.Run) notifier.Event {
+func eventOf(r run.Run) notifier.Event {
 	switch {
 	case r.State == run.Planned: // told although it goes on: it was lost, and is rerun
 		return notifier.Lost

@@ -155,7 +155,7 @@ func TestSkipsAreToldAsTheyDeserve(t *testing.T) {
 		{run.ReasonOverlap + ": j@1 is running", notifier.Overlapped},
 		{run.ReasonPaused + " by an operator", ""},
 	} {
-		if got := eventOf(run.Run{}, run.Run{State: run.Skipped, Reason: c.reason}); got != c.want {
+		if got := eventOf(run.Run{State: run.Skipped, Reason: c.reason}); got != c.want {
 			t.Errorf("%q is told as %q, want %q", c.reason, got, c.want)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/solocron/solocron/job"
@@ -55,8 +56,8 @@ func (d *Dispatcher) ahead(ctx context.Context, j job.Job, r run.Run) (string, e
 	if err != nil {
 		return "", err
 	}
-	for i := len(planned) - 1; i >= 0; i-- { // the oldest is last
-		if p := planned[i]; before(p, r) {
+	for _, p := range slices.Backward(planned) { // the oldest is last
+		if before(p, r) {
 			return p.ID, nil
 		}
 	}

@@ -106,7 +106,7 @@ func (d *Dispatcher) decide(ctx context.Context, r run.Run, e run.Event) (run.Ru
 		if r.State == run.Lost {
 			next.Owner = d.owner
 		}
-		out, err := d.store(ctx, r, next, effects, ledger.Slot{}, nil)
+		out, err := d.store(ctx, next, effects, ledger.Slot{}, nil)
 		if err != nil {
 			return r, err
 		}

@@ -65,7 +65,7 @@ func (d *Dispatcher) adopt(ctx context.Context, r run.Run) {
 		}
 	}
 	mine.Owner = d.owner
-	out, err := d.store(ctx, r, mine, tell, ledger.Slot{}, nil)
+	out, err := d.store(ctx, mine, tell, ledger.Slot{}, nil)
 	switch {
 	case err != nil:
 		d.Log.Error("adopt", "run", r.ID, "error", err)

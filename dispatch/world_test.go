@@ -163,7 +163,6 @@ type hosts struct {
 
 type attempt struct {
 	order  guard.Order
-	ends   time.Time
 	result *guard.Result
 	ended  chan struct{}
 }

@@ -32,7 +32,7 @@ func (d *Dispatcher) write(ctx context.Context, r run.Run, e run.Event, slot led
 		if err != nil {
 			return r, err
 		}
-		out, err := d.store(ctx, r, next, effects, slot, detail)
+		out, err := d.store(ctx, next, effects, slot, detail)
 		if err != nil {
 			return r, err
 		}
@@ -60,14 +60,14 @@ func applies(r run.Run, e run.Event) bool {
 // store writes one stepped run until the ledger answers. A write that did
 // happen although its answer was lost shows itself as stale, with just the run
 // that was to be written.
-func (d *Dispatcher) store(ctx context.Context, was, next run.Run, effects []run.Effect, slot ledger.Slot, detail *ledger.Detail) (ledger.Outcome, error) {
+func (d *Dispatcher) store(ctx context.Context, next run.Run, effects []run.Effect, slot ledger.Slot, detail *ledger.Detail) (ledger.Outcome, error) {
 	c := ledger.Change{Run: next, Slot: slot, Detail: detail}
 	if slices.Contains(effects, run.Free) {
 		c.Slot.Op = ledger.SlotRelease
 	}
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		if slices.Contains(effects, run.Tell) && c.Notices == nil {
-			c.Notices = d.notices(ctx, was, next, detail)
+			c.Notices = d.notices(ctx, next, detail)
 		}
 		outcomes, err := d.Ledger.Write(ctx, c)
 		if err == nil {

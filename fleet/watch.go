@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -201,7 +202,7 @@ func (w *Watch) look(ctx context.Context, h Host, s *sight, lane chan struct{}) 
 	probing, cancel := context.WithTimeoutCause(ctx, w.options.Timeout, timeout)
 	defer cancel()
 	health := w.probe(probing, h)
-	if health.Refused != "" && context.Cause(probing) == timeout {
+	if health.Refused != "" && errors.Is(context.Cause(probing), timeout) {
 		health.Refused = timeout.Error()
 	}
 	w.end(ctx, s, health, downs)

@@ -102,7 +102,7 @@ var (
 	idName = matching("letters, digits and . _ -, beginning with a letter or digit, at most 100", `^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 	// filePath is a path beside the scheduler.
-	filePath = line.then(func(d *decoder, n *node, path *string) {
+	filePath = line.then(func(d *decoder, _ *node, path *string) {
 		if *path != "" {
 			*path = d.path(*path)
 		}

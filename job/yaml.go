@@ -188,7 +188,7 @@ func (b *builder) value(from ast.Node, key string, keyAt position) *node {
 	case *ast.LiteralNode:
 		n.kind, n.text = text, from.Value.Value
 	case *ast.SequenceNode:
-		b.list(n, from, key, keyAt)
+		b.list(n, from, key)
 	case *ast.MappingNode:
 		if !from.IsFlowStyle && len(from.Values) > 0 {
 			n.at = at(from.Values[0].Key)
@@ -204,7 +204,7 @@ func (b *builder) value(from ast.Node, key string, keyAt position) *node {
 	return n
 }
 
-func (b *builder) list(n *node, from *ast.SequenceNode, key string, keyAt position) {
+func (b *builder) list(n *node, from *ast.SequenceNode, key string) {
 	n.kind = list
 	for _, value := range from.Values {
 		item := b.build(value, key, position{})

@@ -113,7 +113,7 @@ func Step(r Run, e Event, now time.Time) (Run, []Effect, error) {
 	case Intend:
 		effects, err = s.intend(e)
 	case Go:
-		effects, err = s.grant(e)
+		err = s.grant(e)
 	case Refused:
 		effects, err = s.refused(e)
 	case Ended:
@@ -168,19 +168,19 @@ func (s step) intend(e Intend) ([]Effect, error) {
 	return []Effect{Send}, nil
 }
 
-func (s step) grant(e Go) ([]Effect, error) {
+func (s step) grant(e Go) error {
 	switch {
 	case s.State != Starting || s.Attempt().N != e.N:
-		return nil, s.not(fmt.Sprintf("attempt %d is not waiting for go", e.N))
+		return s.not(fmt.Sprintf("attempt %d is not waiting for go", e.N))
 	case s.Cancel != "":
-		return nil, s.not("it was cancelled")
+		return s.not("it was cancelled")
 	case s.Late(s.now):
-		return nil, s.not("its time to start is over")
+		return s.not("its time to start is over")
 	}
 	a := s.Attempt()
 	a.State, a.StartedAt = AttemptRunning, s.now
 	s.State, s.StartedAt = Running, s.now
-	return nil, nil
+	return nil
 }
 
 // refused takes an attempt back. Before go that is a revocation: whoever writes

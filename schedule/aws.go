@@ -101,7 +101,7 @@ func parseMonthDays(text string) (days, error) {
 		d.special = nearestWeekday
 		d.n, err = awsFields[2].value(n)
 	case strings.ContainsAny(text, "LW"):
-		err = errors.New("L, LW and a day with W stand alone; use a job for each")
+		err = errors.New("what has an L or a W stands alone; use a job for each")
 	default:
 		var s set
 		s, err = awsFields[2].list(text, "")

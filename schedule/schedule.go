@@ -57,6 +57,7 @@ type Spec struct {
 // Gap says what becomes of a local time that the clock jumps over.
 type Gap string
 
+// The policies for a gap.
 const (
 	GapNext Gap = "next" // due at the first instant after the gap; several of them are due there once
 	GapSkip Gap = "skip" // not due at all, as on EventBridge
@@ -65,6 +66,7 @@ const (
 // Fold says what becomes of a local time that the clock shows twice.
 type Fold string
 
+// The policies for a fold.
 const (
 	FoldFirst Fold = "first"
 	FoldLast  Fold = "last"

@@ -97,7 +97,7 @@ func (r *Reader) Jobs(ctx context.Context) ([]ledger.Job, error) {
 // Spec implements [ledger.Ledger].
 func (r *Reader) Spec(ctx context.Context, hash string) ([]byte, error) {
 	bodies, err := collect(ctx, r, "read spec "+hash, `SELECT body FROM solocron.specs WHERE hash = $1`, []any{hash},
-		func(scan scanner) (body []byte, err error) { return body, scan(&body) })
+		func(scan scanner) (body []byte, err error) { err = scan(&body); return body, err })
 	return one(bodies, err, "spec "+hash)
 }
 
@@ -105,14 +105,14 @@ func (r *Reader) Spec(ctx context.Context, hash string) ([]byte, error) {
 func (r *Reader) Owners(ctx context.Context, now time.Time) ([]string, error) {
 	return collect(ctx, r, "list owners",
 		`SELECT name FROM solocron.owners WHERE until > $1 ORDER BY name`, []any{now.UnixMilli()},
-		func(scan scanner) (name string, err error) { return name, scan(&name) })
+		func(scan scanner) (name string, err error) { err = scan(&name); return name, err })
 }
 
 // Notices implements [ledger.Ledger].
 func (r *Reader) Notices(ctx context.Context, runID string) ([]ledger.Notice, error) {
 	return collect(ctx, r, "list notices of run "+runID,
 		`SELECT `+noticeColumns+` FROM solocron.notices WHERE run = $1 ORDER BY id`, []any{runID},
-		func(scan scanner) (ledger.Notice, error) { return ScanNotice(scan) })
+		ScanNotice)
 }
 
 type scanner = func(dest ...any) error
