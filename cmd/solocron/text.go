@@ -89,7 +89,7 @@ func precise(t time.Time, remark string) string {
 	return text + ", " + remark
 }
 
-// length is a duration as people say it: 0.4s, 12.3s, 4m05s, 2h05m, 3d04h.
+// length is a duration as people say it: 412ms, 12.3s, 4m05s, 2h05m, 3d04h.
 func length(d time.Duration) string {
 	if d < 0 {
 		return "-" + length(-d)
@@ -99,6 +99,8 @@ func length(d time.Duration) string {
 		return itoa(d/big) + bigName + pad2(d%big/small) + smallName
 	}
 	switch {
+	case d < time.Second-time.Millisecond/2:
+		return itoa(d.Round(time.Millisecond)/time.Millisecond) + "ms"
 	case d < 59950*time.Millisecond:
 		d = d.Round(100 * time.Millisecond)
 		return itoa(d/time.Second) + "." + itoa(d%time.Second/(100*time.Millisecond)) + "s"

@@ -16,9 +16,9 @@ import (
 
 func TestLength(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0:                         "0.0s",
+		0:                         "0ms",
 		-1500 * time.Millisecond:  "-1.5s",
-		412 * time.Millisecond:    "0.4s",
+		412 * time.Millisecond:    "412ms",
 		59949 * time.Millisecond:  "59.9s",
 		59950 * time.Millisecond:  "1m00s",
 		time.Hour - time.Second:   "59m59s",
