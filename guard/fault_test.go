@@ -267,8 +267,17 @@ func TestVolatileAndReadOnlyRoot(t *testing.T) {
 		if out := h.ask(guard.VerbProbe, "7", "0"); !strings.Contains(out, "does not survive a reboot") {
 			t.Errorf("probe: %q", out)
 		}
+		o := h.order("true")
+		o.N = 2
+		k := h.start(o, guard.Link{})
+		k.want("ready")
+		k.cmd.Process.Kill()
+		k.cmd.Wait()
 		if err := syscall.Mount("", h.root, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 			t.Fatal(err)
+		}
+		if got := h.status(o).Phase; got != guard.PhaseReady {
+			t.Errorf("a dead guard that can't be denied its go: %s", got)
 		}
 		h.refused(h.order("true"), "Read-only file system")
 		if out := h.ask(guard.VerbProbe, "7", "0"); !strings.Contains(out, "unfit cannot write") {

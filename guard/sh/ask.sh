@@ -40,7 +40,8 @@ conclude() {
 }
 
 # unstarted: no go yet. A dead guard is denied it for good, which proves that
-# the command never starts; but a host that went down may have lost the go.
+# the command never starts; but a host that went down may have lost the go, and
+# where nothing can be written the question stays open.
 unstarted() {
 	phase=ready
 	if alive guard; then return; fi
@@ -50,7 +51,7 @@ unstarted() {
 	elif claim go revoked; then
 		phase=ended
 		settled refused 0 'the guard ended before it was given its go'
-	else
+	elif [ -e "$dir/go" ]; then
 		conclude
 	fi
 }
