@@ -222,11 +222,11 @@ func TestAHostIsNotBlamedForItsSchedulersDeath(t *testing.T) {
 		w.mortal(true)
 		w.hosts.beforeGo = endOfInput
 		d := w.start(aJob("j", "0 1 * * *"))
-		pass(time.Hour)
+		pass(59 * time.Minute)
 		d.crash()
 		for range 3 {
 			d := w.start()
-			pass(time.Minute)
+			pass(time.Minute + time.Second)
 			d.crash()
 		}
 		w.hosts.beforeGo = nil
