@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/solocron/solocron/config"
+	"github.com/solocron/solocron/dispatch"
+	"github.com/solocron/solocron/job"
+	"github.com/solocron/solocron/run"
+	"github.com/solocron/solocron/web"
+)
+
+func newServeCommand(g *globals) *cobra.Command {
+	s := &server{globals: g}
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the scheduler",
+		Long: `Runs the scheduler: plans the jobs of the file, starts each due run on one
+host, follows it to its end and tells people.
+
+SIGHUP reloads the jobs file; a broken one is reported and the old one stays at
+work. SIGTERM or Ctrl-C drains: nothing is started any more, commands under way
+get --drain to end; those that take longer go on on their hosts and are picked
+up at the next start. A second signal leaves at once, which is safe too.
+
+Exit codes: 0 after a drain, 1 if the scheduler could not start or failed, 2 for
+a usage error.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	c.Flags().DurationVar(&s.drain, "drain", 10*time.Second, "how long to wait for commands under way when told to stop")
+	c.Flags().StringVar(&s.logFormat, "log", "text", "form of the log: text, with a line for people per run, or json")
+	return c
+}
+
+// server is one solocron serve.
+type server struct {
+	*globals
+	drain     time.Duration
+	logFormat string
+
+	log   *slog.Logger
+	lines *journal
+	parts *config.Parts
+	d     *dispatch.Dispatcher
+	api   *web.Server
+}
+
+func (s *server) serve(ctx context.Context, stdout, stderr io.Writer) error {
+	if s.logFormat != "text" && s.logFormat != "json" {
+		return usageError{fmt.Errorf("--log %s: want text or json", s.logFormat)}
+	}
+	started := time.Now()
+	s.log = slog.New(slog.NewTextHandler(stderr, nil))
+	if s.logFormat == "json" {
+		s.log = slog.New(slog.NewJSONHandler(stderr, nil))
+	}
+	file, err := job.Load(s.file)
+	if err != nil {
+		return err
+	}
+	socket, err := s.socketPath()
+	if err != nil {
+		return err
+	}
+	receivers, err := config.Receivers(file)
+	if err != nil {
+		return err
+	}
+	if s.parts, err = config.Open(ctx, file); err != nil {
+		return err
+	}
+	defer s.close()
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	s.lines = newJournal(stdout, s.log, s.logFormat == "json", s.color(stdout))
+	s.d = dispatch.New(dispatch.Options{
+		Ledger: s.parts.Ledger, Fleet: s.parts.Fleet, Executor: s.parts.Executor,
+		Secret: config.Secret, Log: s.log, Sole: s.parts.Sole, Drain: s.drain,
+		Observe: func(r run.Run) { s.lines.note(r); s.api.Observe(r) },
+	})
+	s.api = &web.Server{Dispatcher: s.d, Version: version(), Ledger: s.parts.Where, Started: started, Log: s.log}
+	if err := s.d.Load(ctx, file, receivers); err != nil {
+		return err
+	}
+	listener, err := listen(socket)
+	if err != nil {
+		return err
+	}
+	s.log.Info("serving", "file", file.Path, "jobs", len(file.Jobs), "ledger", s.parts.Where, "socket", socket)
+	return s.work(ctx, stop, listener)
+}
+
+// work owns every goroutine of the daemon: it returns when all of them have.
+func (s *server) work(ctx context.Context, stop context.CancelFunc, listener net.Listener) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	var all sync.WaitGroup
+	defer all.Wait()
+	// What serves a drain ends after it.
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	all.Go(func() { s.lines.print(serving) })
+	all.Go(func() { s.answer(serving, listener) })
+	all.Go(func() { s.obey(serving, stop, signals) })
+	all.Go(func() { _ = s.parts.Fleet.Run(serving) })
+	s.look(ctx)
+	return s.d.Run(ctx)
+}
+
+// firstLook is how long the scheduler waits for its hosts' first probes. Hosts
+// that take longer join when they answer.
+const firstLook = 3 * time.Second
+
+func (s *server) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, firstLook)
+	defer cancel()
+	if err := s.parts.Fleet.Probe(ctx); err != nil {
+		s.log.Warn("not every host was looked at yet", "error", err)
+	}
+}
+
+// obey acts on signals until ctx is done.
+func (s *server) obey(ctx context.Context, stop context.CancelFunc, signals <-chan os.Signal) {
+	stopping := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case sig := <-signals:
+			switch {
+			case sig == syscall.SIGHUP:
+				s.reload(ctx)
+			case stopping:
+				s.log.Warn("leaving at once; commands under way are picked up at the next start")
+				os.Exit(1)
+			default:
+				stopping = true
+				s.log.Info("draining; once more to leave at once", "signal", sig.String(), "drain", s.drain)
+				stop()
+			}
+		}
+	}
+}
+
+// reload puts the edited file to work, or keeps the old one.
+func (s *server) reload(ctx context.Context) {
+	err := func() error {
+		file, err := job.Load(s.file)
+		if err != nil {
+			return err
+		}
+		if old := s.d.File(); file.Ledger != old.Ledger {
+			return fmt.Errorf("%s: the ledger changed; that needs a restart", file.Path)
+		}
+		receivers, err := config.Receivers(file)
+		if err != nil {
+			return err
+		}
+		if err := s.parts.SetFleet(file); err != nil {
+			return err
+		}
+		if err := s.d.Load(ctx, file, receivers); err != nil {
+			return err
+		}
+		s.look(ctx)
+		return nil
+	}()
+	if err != nil {
+		s.log.Error("reload: the old file stays at work", "error", err)
+		return
+	}
+	s.log.Info("reloaded", "file", s.file, "jobs", len(s.d.File().Jobs))
+}
+
+// answer serves the API until ctx is done.
+func (s *server) answer(ctx context.Context, listener net.Listener) {
+	h := &http.Server{
+		Handler:           s.api.Handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	leave := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if h.Shutdown(grace) != nil {
+			_ = h.Close() // somebody still listens to a run; they see the end
+		}
+	})
+	defer leave()
+	if err := h.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("the API ended", "error", err)
+	}
+}
+
+func (s *server) close() {
+	if err := s.parts.Close(); err != nil {
+		s.log.Error("close", "error", err)
+	}
+}
+
+// listen opens the socket for its owner alone. A socket that a dead process
+// left behind is replaced, that of a living one is not.
+func listen(path string) (net.Listener, error) {
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("socket %s: another scheduler is listening there; stop it or choose another with --socket", path)
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("socket left by a dead scheduler: %w", err)
+		}
+	}
+	mask := syscall.Umask(0o177) // the socket must never be open to others, not for a moment
+	defer syscall.Umask(mask)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("socket %s: %w; choose another with --socket", path, err)
+	}
+	return l, nil
+}
