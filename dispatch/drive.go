@@ -63,7 +63,7 @@ func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
 		return r, errStopping
 	}
 	if wait := r.NotBefore.Sub(now()); wait > 0 {
-		return d.hold(ctx, r, run.Wait{Until: r.NotBefore, Reason: r.Reason}, wait)
+		return d.hold(ctx, r, run.Wait{Until: r.NotBefore, Reason: r.Reason}, nil, wait)
 	}
 	j, err := d.spec(ctx, r.Spec)
 	if err != nil {
@@ -73,8 +73,11 @@ func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
 		return d.apply(ctx, r, run.Skip{Reason: run.ReasonPaused + " by an operator"})
 	}
 	if r.Late(now()) {
-		late := now().Sub(r.StartBy).Round(time.Second)
-		return d.apply(ctx, r, run.Skip{Reason: fmt.Sprintf("%s: %s past its start-within", run.ReasonLate, late)})
+		reason := fmt.Sprintf("%s: past its start-within, %s", run.ReasonLate, r.StartBy.Format(time.RFC3339))
+		if r.Reason != "" {
+			reason += "; " + r.Reason
+		}
+		return d.apply(ctx, r, run.Skip{Reason: reason})
 	}
 	ahead, err := d.ahead(ctx, j, r)
 	if err != nil {
@@ -139,6 +142,10 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 	switch {
 	case err == nil:
 		return granted, nil
+	case errors.Is(err, executor.ErrDelivered):
+		// The host has had this attempt before, from a scheduler or a ledger that
+		// nobody remembers. It won't start again; what became of it is its result.
+		return d.apply(ctx, granted, run.Go{N: a.N})
 	case proof == nil && granted.State == run.Running:
 		d.Log.Warn("start in doubt; asking the host", "run", r.ID, "host", host.ID, "error", err)
 		return granted, nil

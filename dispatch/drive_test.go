@@ -228,3 +228,37 @@ func TestMissingSecretStartsNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestAForgottenDeliveryIsFollowedNotRepeated(t *testing.T) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
+		// The host ran this very attempt for a ledger that was lost since.
+		due := time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)
+		at := guard.Attempt{Run: run.ID("j", due), N: 1}
+		w.hosts.exec(w.hosts.list[0], guard.Order{Attempt: at, Timeout: time.Hour})
+		d := w.start(aJob("j", "0 1 * * *"))
+		defer d.end()
+		pass(time.Hour + time.Minute)
+		r := w.only("j")
+		if r.State != run.Succeeded || w.hosts.witness()[r.ID] != 1 {
+			t.Errorf("got %s: %s; started %d times", r.State, r.Reason, w.hosts.witness()[r.ID])
+		}
+	})
+}
+
+func TestLateBecauseNoHostWasFound(t *testing.T) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
+		w.hosts.down["web-1"] = true
+		j := aJob("j", "0 1 * * *")
+		j.StartWithin = 10 * time.Second
+		d := w.start(j)
+		defer d.end()
+		pass(time.Hour + time.Minute)
+		r := w.only("j")
+		if r.State != run.Skipped || !strings.HasPrefix(r.Reason, run.ReasonLate) || !strings.Contains(r.Reason, "1 unreachable") {
+			t.Errorf("got %s: %s", r.State, r.Reason)
+		}
+		if details, err := w.ledger.Details(t.Context(), r.ID); err != nil || len(details) != 1 {
+			t.Errorf("why no host fits is not kept: %+v, %v", details, err)
+		}
+	})
+}

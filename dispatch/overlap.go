@@ -29,7 +29,7 @@ func (d *Dispatcher) overlap(ctx context.Context, j job.Job, r run.Run, holder s
 	}
 	switch j.Overlap {
 	case job.BufferOne, job.BufferAll:
-		return d.hold(ctx, r, run.Wait{Reason: "waiting for " + holder + " to end"}, recheck)
+		return d.hold(ctx, r, run.Wait{Reason: "waiting for " + holder + " to end"}, nil, recheck)
 	case job.CancelOther, job.TerminateOther:
 		return d.replace(ctx, j, r)
 	}
@@ -78,7 +78,7 @@ func (d *Dispatcher) queue(ctx context.Context, j job.Job, r run.Run, ahead stri
 	if j.Overlap == job.BufferOne {
 		return d.apply(ctx, r, run.Skip{Reason: fmt.Sprintf("%s: %s is waiting already", run.ReasonOverlap, ahead)})
 	}
-	return d.hold(ctx, r, run.Wait{Reason: "waiting behind " + ahead}, recheck)
+	return d.hold(ctx, r, run.Wait{Reason: "waiting behind " + ahead}, nil, recheck)
 }
 
 // replace ends every earlier open run of the job and waits for the slot.
@@ -96,17 +96,17 @@ func (d *Dispatcher) replace(ctx context.Context, j job.Job, r run.Run) (run.Run
 			return r, err
 		}
 	}
-	return d.hold(ctx, r, run.Wait{Reason: "waiting for an earlier run to end"}, recheck)
+	return d.hold(ctx, r, run.Wait{Reason: "waiting for an earlier run to end"}, nil, recheck)
 }
 
-// hold records why a planned run waits, unless that is recorded already, and
-// rests for at most the given time; less if the job's slot comes free or
+// hold records why a planned run waits, with the detail if there is one, unless
+// that is recorded already, and rests for at most the given time; less if the job's slot comes free or
 // something is asked of one of its runs. It returns the run as it stands then.
-func (d *Dispatcher) hold(ctx context.Context, r run.Run, w run.Wait, most time.Duration) (run.Run, error) {
+func (d *Dispatcher) hold(ctx context.Context, r run.Run, w run.Wait, detail *ledger.Detail, most time.Duration) (run.Run, error) {
 	poke, leave := d.join(r.Job)
 	defer leave()
 	if r.Version == 0 || r.Reason != w.Reason || !r.NotBefore.Equal(w.Until) {
-		held, err := d.apply(ctx, r, w)
+		held, err := d.write(ctx, r, w, ledger.Slot{}, detail)
 		if err != nil || held.State != run.Planned || held.Owner != d.owner {
 			return held, err
 		}

@@ -152,7 +152,7 @@ func (d *Dispatcher) noHost(ctx context.Context, j job.Job, r run.Run, pick *fle
 	case over:
 		return d.write(ctx, r, run.Skip{Reason: run.ReasonNoHost + ": " + reason}, ledger.Slot{}, detail)
 	}
-	return d.hold(ctx, r, run.Wait{Reason: "looking for a host: " + reason}, time.Second)
+	return d.hold(ctx, r, run.Wait{Reason: "looking for a host: " + reason}, detail, time.Second)
 }
 
 // triedAll reports whether no host of the fleet is left that the run has not

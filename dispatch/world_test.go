@@ -220,7 +220,7 @@ func (h *hosts) Start(ctx context.Context, host fleet.Host, o guard.Order, grant
 	_, twice := h.attempts[o.Attempt.Dir()]
 	h.mu.Unlock()
 	if twice {
-		return &executor.NotStarted{Proof: "guard: duplicate"}
+		return executor.ErrDelivered
 	}
 	if refusal != "" {
 		return &executor.NotStarted{Proof: "guard: " + refusal}

@@ -65,7 +65,7 @@ func (s *Server) serve(h handler) http.HandlerFunc {
 		status := http.StatusOK
 		if err != nil {
 			p := problem(err)
-			if status = p.Status; status == http.StatusInternalServerError {
+			if status = p.Status; status == http.StatusInternalServerError && r.Context().Err() == nil {
 				s.Log.Error("api", "request", r.Method+" "+r.URL.Path, "error", err)
 			}
 			v = p
@@ -85,7 +85,7 @@ func problem(err error) *Problem {
 	case errors.As(err, &asked):
 		return asked
 	case errors.Is(err, dispatch.ErrUnknownJob):
-		p.Status, p.Hint = http.StatusNotFound, "solocron check lists the jobs of the file"
+		p.Status, p.Hint = http.StatusNotFound, "solocron status lists the jobs"
 	case errors.Is(err, ledger.ErrNotFound):
 		p.Status, p.Hint = http.StatusNotFound, "solocron runs lists the runs"
 	case errors.As(err, &move):

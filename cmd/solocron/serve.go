@@ -38,7 +38,7 @@ up at the next start. A second signal leaves at once, which is safe too.
 
 Exit codes: 0 after a drain, 1 if the scheduler could not start or failed, 2 for
 a usage error.`,
-		Args: cobra.NoArgs,
+		Args: words(0, 0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return s.serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
