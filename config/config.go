@@ -80,7 +80,7 @@ func (p *Parts) openSQLite(ctx context.Context) (ledger.Ledger, error) {
 	}
 	p.Where = path
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("ledger %s: %w", path, err)
+		return nil, fmt.Errorf("ledger %s: %w; name a folder that this user may write to", path, err)
 	}
 	return sqliteledger.Open(ctx, path)
 }

@@ -121,10 +121,10 @@ func (d *Dispatcher) miss(ctx context.Context, j job.Job, due []time.Time) error
 	at := now()
 	add := func(first time.Time, count int, until time.Time) error {
 		r := d.newRun(j, run.ID(j.Name, first), first, run.CaughtUp)
-		reason := run.ReasonMissed + ": no scheduler ran when it came due"
+		reason := run.ReasonMissed + ": no scheduler could start it when it came due"
 		if count > 1 {
 			r.Until, r.Count = until, count
-			reason = fmt.Sprintf("%s: %d due times until %s; no scheduler ran", run.ReasonMissed, count, until.Format(time.RFC3339))
+			reason = fmt.Sprintf("%s: %d due times until %s; no scheduler could start them", run.ReasonMissed, count, until.Format(time.RFC3339))
 		}
 		next, _, err := run.Step(r, run.Skip{Reason: reason}, at)
 		changes = append(changes, ledger.Change{Run: next})

@@ -343,8 +343,9 @@ func TestGuardKilled(t *testing.T) {
 		k.run(o)
 		h.up(o)
 		kill(o, "supervisor")
-		if res := k.end(); res.End != guard.TimedOut {
-			t.Errorf("the watcher alone: %+v", res)
+		eventually(t, "the watcher alone ends it", func() bool { return h.status(o).Phase == guard.PhaseEnded })
+		if got := h.status(o).Result; got.End != guard.TimedOut {
+			t.Errorf("the watcher alone: %+v", got)
 		}
 		h.nothingLeft()
 	})

@@ -107,7 +107,7 @@ func (o Order) check() error {
 	case strings.HasPrefix(o.User, "-") || strings.ContainsAny(o.User, ": /\n"):
 		return fmt.Errorf("user %q is not a user name", o.User)
 	}
-	for name, value := range map[string]string{"command": o.Command, "shell": o.Shell, "user": o.User, "dir": o.Dir, "run_dir": o.Kept, "host": o.Host} {
+	for name, value := range map[string]string{"command": o.Command, "shell": o.Shell, "user": o.User, "dir": o.Dir, "run-dir": o.Kept, "host": o.Host} {
 		if strings.ContainsRune(value, 0) {
 			return fmt.Errorf("%s holds a NUL byte", name)
 		}

@@ -89,7 +89,10 @@ func ending(r run.Run) string {
 	if !r.StartedAt.IsZero() && r.EndedAt.After(r.StartedAt) {
 		text += "after " + r.EndedAt.Sub(r.StartedAt).Round(time.Millisecond).String() + " "
 	}
-	if r.State == run.Running {
+	switch {
+	case r.State == run.Running && r.Trigger == run.Manual:
+		return fmt.Sprintf("%d ms after %s asked for it", r.StartedAt.Sub(r.Created).Milliseconds(), r.By)
+	case r.State == run.Running:
 		return fmt.Sprintf("%d ms after its due time", r.StartedAt.Sub(r.Due).Milliseconds())
 	}
 	return text + r.Reason

@@ -138,9 +138,13 @@ func (s *server) look(ctx context.Context) {
 	}
 }
 
+// signalTwice is how soon a second signal is still the first one: make and
+// timeout send it to the process and to its whole group.
+const signalTwice = 500 * time.Millisecond
+
 // obey acts on signals until ctx is done.
 func (s *server) obey(ctx context.Context, stop context.CancelFunc, signals <-chan os.Signal) {
-	stopping := false
+	var stopping time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -149,11 +153,13 @@ func (s *server) obey(ctx context.Context, stop context.CancelFunc, signals <-ch
 			switch {
 			case sig == syscall.SIGHUP:
 				s.reload(ctx)
-			case stopping:
+			case !stopping.IsZero() && time.Since(stopping) < signalTwice:
+				// One signal, sent to the process and to its group.
+			case !stopping.IsZero():
 				s.log.Warn("leaving at once; commands under way are picked up at the next start")
 				os.Exit(1)
 			default:
-				stopping = true
+				stopping = time.Now()
 				s.log.Info("draining; once more to leave at once", "signal", sig.String(), "drain", s.drain)
 				stop()
 			}

@@ -86,7 +86,11 @@ func viewFacts(r web.Run, s screen) string {
 	f.add("exit code", exitText(r.ExitCode))
 	f.add("cancelled", r.Cancel)
 	if r.StartedAt != nil {
-		f.add("started", precise(*r.StartedAt, length(r.StartedAt.Sub(r.Due))+" after its due time"))
+		late := length(r.StartedAt.Sub(r.Due)) + " after its due time"
+		if r.Trigger == run.Manual {
+			late = "" // its due time is only the second in which it was asked for
+		}
+		f.add("started", precise(*r.StartedAt, late))
 	}
 	if r.EndedAt != nil {
 		f.add("ended", precise(*r.EndedAt, tookText(r.StartedAt, r.EndedAt)))

@@ -146,10 +146,10 @@ probe() {
 	find_root "$1" || unfit "$why"
 	uid_self
 	why=$({ mkdir -p "$root/runs" "$root/locks" && echo probe >"$root/probe"; } 2>&1) ||
-		unfit "cannot write run directories in $root (${why%%"$nl"*}): free some space, make it writable for uid $uid, or set run_dir"
+		unfit "cannot write run directories in $root (${why%%"$nl"*}): free some space, make it writable for uid $uid, or set run-dir"
 	case $(stat -f -c %t "$root" 2>/dev/null) in
 	1021994 | 858458f6)
-		unfit "run directory $root is on tmpfs, which does not survive a reboot: set run_dir"
+		unfit "run directory $root is on tmpfs, which does not survive a reboot: set run-dir"
 		;;
 	esac
 	{
@@ -160,7 +160,7 @@ probe() {
 	END
 	say "free $((free * 1024))"
 	[ "$((free * 1024))" -ge "$3" ] ||
-		unfit "only $((free / 1024)) MiB free in $root, want $(($3 / 1048576)): free some space, or set run_dir"
+		unfit "only $((free / 1024)) MiB free in $root, want $(($3 / 1048576)): free some space, or set run-dir"
 	for name in flock setsid setpriv; do
 		find_tool "$name"
 		[ -n "$tool" ] || say "lacks $name"

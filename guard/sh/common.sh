@@ -24,7 +24,7 @@ find_root() {
 	elif [ -n "${HOME-}${XDG_STATE_HOME-}" ]; then
 		root=${XDG_STATE_HOME:-$HOME/.local/state}/solocron
 	else
-		why='the login has no HOME: set run_dir for this host'
+		why='the login has no HOME: set run-dir for this host'
 		return 1
 	fi
 }
