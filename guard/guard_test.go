@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -179,7 +180,7 @@ func TestWaitForGoIsBounded(t *testing.T) {
 		o := h.order("true")
 		k := h.start(o, guard.Link{GoWithin: 300 * time.Millisecond})
 		k.want("ready")
-		if m, err := k.Next(); err != io.EOF {
+		if m, err := k.Next(); !errors.Is(err, io.EOF) {
 			t.Errorf("the guard said %+v, %v", m, err)
 		}
 		if got := h.status(o); got.Result.End != guard.Refused || !strings.Contains(got.Result.Reason, "no go within") {

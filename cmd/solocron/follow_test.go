@@ -37,7 +37,7 @@ func listenAt(t *testing.T, socket string, h http.Handler) (stop func()) {
 
 // away is a scheduler that leaves as soon as somebody waits for a run.
 func away(waiting chan<- struct{}) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/wait") {
 			select {
 			case waiting <- struct{}{}:

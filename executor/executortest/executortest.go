@@ -38,7 +38,7 @@ func Dir(t testing.TB) string {
 	const tmpfs = 0x1021994
 	var fs syscall.Statfs_t
 	parent := os.TempDir()
-	if err := syscall.Statfs(parent, &fs); err != nil || int64(fs.Type) == tmpfs {
+	if err := syscall.Statfs(parent, &fs); err != nil || fs.Type == tmpfs {
 		parent = "."
 	}
 	dir, err := os.MkdirTemp(parent, "solocron-run-*.tmp")

@@ -68,11 +68,13 @@ func (e *Executor) listen(s Session, talk *guard.Reader, release func()) (guard.
 		outcome.Take(m)
 		if outcome.Ended() && late == nil {
 			late = time.AfterFunc(e.opts.DrainWithin, func() { s.Close() })
-			defer late.Stop()
 		}
 		if outcome.Complete(e.opts.Link) {
 			break
 		}
+	}
+	if late != nil {
+		late.Stop()
 	}
 	return outcome.Result(), outcome.Ended()
 }

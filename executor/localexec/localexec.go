@@ -41,7 +41,7 @@ func New(opts Options) executor.Executor {
 	t.name, t.home, t.state = identity()
 	g := opts.Guarded
 	g.Link = guard.Link{}
-	g.Dir = func(h fleet.Host, a guard.Attempt) string {
+	g.Dir = func(_ fleet.Host, a guard.Attempt) string {
 		return guard.RunDir(guard.Root(a.Kept, os.Getuid(), t.home, t.state), a)
 	}
 	g.Starting = int64(opts.Starting)
@@ -143,7 +143,7 @@ func (s *session) start(cmd *exec.Cmd) error {
 		s.hangUp()
 		return err
 	}
-	go cmd.Wait() // a guard's exit code says nothing; its child must not stay a zombie
+	go func() { _ = cmd.Wait() }() // a guard's exit code says nothing; its child must not stay a zombie
 	return nil
 }
 
@@ -153,7 +153,9 @@ func (s *session) Write(b []byte) (int, error) { return s.in.Write(b) }
 // Complaint reads what has arrived on standard error so far.
 func (s *session) Complaint() string {
 	words := make([]byte, 300)
-	s.wrong.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if s.wrong.SetReadDeadline(time.Now().Add(50*time.Millisecond)) != nil {
+		return ""
+	}
 	n, _ := s.wrong.Read(words)
 	return strings.ToValidUTF8(string(bytes.TrimSpace(words[:n])), "\uFFFD")
 }

@@ -183,7 +183,7 @@ func (s *Server) sessions() []int {
 func children(pid int) []int {
 	var pids []int
 	words, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	for _, word := range strings.Fields(string(words)) {
+	for word := range strings.FieldsSeq(string(words)) {
 		if child, err := strconv.Atoi(word); err == nil {
 			pids = append(pids, child)
 		}

@@ -32,7 +32,10 @@ func (r *remote) connect() (*ssh.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	wire.SetDeadline(time.Now().Add(opts.HandshakeWithin))
+	if err := wire.SetDeadline(time.Now().Add(opts.HandshakeWithin)); err != nil {
+		wire.Close()
+		return nil, err
+	}
 	c, channels, requests, err := ssh.NewClientConn(wire, to.address, &ssh.ClientConfig{
 		User:              to.user,
 		Auth:              []ssh.AuthMethod{ssh.PublicKeys(keys...)},
@@ -44,7 +47,10 @@ func (r *remote) connect() (*ssh.Client, error) {
 		wire.Close()
 		return nil, handshakeError(err, to.user)
 	}
-	wire.SetDeadline(time.Time{})
+	if err := wire.SetDeadline(time.Time{}); err != nil {
+		c.Close()
+		return nil, err
+	}
 	return ssh.NewClient(c, channels, requests), nil
 }
 
@@ -120,8 +126,9 @@ func loginKeys(identity, home, socket string) (keys []ssh.Signer, done func(), e
 	done = func() {}
 	if socket != "" {
 		if c, err := net.DialTimeout("unix", socket, time.Second); err == nil {
-			c.SetDeadline(time.Now().Add(time.Minute))
-			agentKeys, _ = agent.NewClient(c).Signers()
+			if c.SetDeadline(time.Now().Add(time.Minute)) == nil {
+				agentKeys, _ = agent.NewClient(c).Signers()
+			}
 			done = func() { c.Close() }
 		}
 	}

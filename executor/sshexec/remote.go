@@ -165,7 +165,7 @@ func (c *conn) keepAlive() {
 	opts := c.remote.transport.opts
 	gone := make(chan struct{})
 	c.remote.transport.wg.Go(func() {
-		c.client.Wait()
+		_ = c.client.Wait() // why it ended is for those whose session it took
 		c.remote.drop(c)
 		close(gone)
 	})
