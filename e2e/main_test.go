@@ -284,13 +284,13 @@ func checkComplete(t *testing.T, runs []web.Run, period time.Duration) {
 	}
 }
 
-// manyJobs are n jobs j00, j01, … that are due together and write their run
+// manyJobs are n jobs j000, j001, … that are due together and write their run
 // and host to the witness file.
 func manyJobs(n int, schedule string) string {
 	var b strings.Builder
 	b.WriteString("jobs:\n")
 	for i := range n {
-		fmt.Fprintf(&b, "  j%02d:\n    schedule: %q\n    command: echo \"$SOLOCRON_RUN_ID $SOLOCRON_HOST\" >> WITNESS\n", i, schedule)
+		fmt.Fprintf(&b, "  j%03d:\n    schedule: %q\n    command: echo \"$SOLOCRON_RUN_ID $SOLOCRON_HOST\" >> WITNESS\n", i, schedule)
 	}
 	return b.String()
 }
