@@ -140,8 +140,8 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 	err = d.Executor.Start(ctx, host, order, grant)
 	proof := executor.Proven(err)
 	switch {
-	case err == nil:
-		return granted, nil
+	case err == nil, granted.Owner != d.owner, granted.State.Final():
+		return granted, nil // it runs; or it was taken over or cancelled before go
 	case errors.Is(err, executor.ErrDelivered):
 		// The host has had this attempt before, from a scheduler or a ledger that
 		// nobody remembers. It won't start again; what became of it is its result.
@@ -151,9 +151,9 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 		return granted, nil
 	case proof != nil && ctx.Err() == nil:
 		if errors.Is(err, executor.ErrUnreachable) {
-			d.Fleet.Down(host.ID, proof.Proof)
+			d.Fleet.Down(host.ID, proof.Reason())
 		}
-		return d.apply(ctx, granted, run.Refused{N: a.N, Proof: proof.Proof, Revoked: errors.Is(err, errStopping)})
+		return d.apply(ctx, granted, run.Refused{N: a.N, Proof: proof.Reason(), Revoked: errors.Is(err, errStopping)})
 	}
 	return granted, err
 }

@@ -85,11 +85,14 @@ type NotStarted struct {
 	Err   error  // the cause, if there is one
 }
 
-func (e *NotStarted) Error() string {
+func (e *NotStarted) Error() string { return "not started: " + e.Reason() }
+
+// Reason is the proof with its cause, for the record.
+func (e *NotStarted) Reason() string {
 	if e.Err != nil {
-		return fmt.Sprintf("not started: %s: %v", e.Proof, e.Err)
+		return fmt.Sprintf("%s: %v", e.Proof, e.Err)
 	}
-	return "not started: " + e.Proof
+	return e.Proof
 }
 
 func (e *NotStarted) Unwrap() error { return e.Err }
