@@ -18,7 +18,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	localexec.KeeperMain()
+	goleak.VerifyTestMain(m)
+}
 
 func open(*testing.T) executor.Executor { return localexec.New(localexec.Options{}) }
 

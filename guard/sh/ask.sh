@@ -104,7 +104,8 @@ stop() {
 	if [ "$phase" = ready ]; then
 		if claim go revoked; then
 			settled refused 0 'the attempt was stopped before its go'
-			alive guard && kill -s KILL "$its_pid" 2>/dev/null
+			# With a watcher before its go, it is a process that keeps others too.
+			[ -e "$dir/watcher" ] || { alive guard && kill -s KILL "$its_pid" 2>/dev/null; }
 			phase=ended
 		else
 			phase=running
