@@ -104,7 +104,7 @@ func (a *attempt) awaitGo(hear *bufio.Reader) error {
 		if a.claim("go", "revoked") {
 			return refusal{reason: "no go was given to this attempt"}
 		}
-	} else if a.claim("go", "go") {
+	} else if a.cosign("go") == nil {
 		a.granted = true
 		a.from, _ = strconv.ParseInt(words[2], 10, 64) // the daemon's clock, or none
 		a.begun = time.Now()
@@ -133,13 +133,8 @@ func takeLock(path string) (release func(), err error) {
 // start starts the command and its collector. A stop that was asked for before
 // this is seen here; a later one by follow.
 func (a *attempt) start() error {
-	head, err := os.OpenFile(a.path("out"), os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
 	pipe, w, err := os.Pipe()
 	if err != nil {
-		head.Close()
 		return err
 	}
 	if a.has("stop") {
@@ -150,11 +145,10 @@ func (a *attempt) start() error {
 	w.Close()
 	if err != nil {
 		pipe.Close()
-		head.Close()
 		return fmt.Errorf("start %s: %w", a.argv("")[0], err)
 	}
 	if a.main.pid != 0 {
-		_ = a.write("pid", sign(strings.Fields(a.k.signed)[0], a.main)+"\n", false)
+		_ = a.write("pid", sign(strings.Fields(a.k.signed)[0], a.main)+"\n")
 	}
 	a.say("started\n")
 	a.errand.Command, a.errand.Env = "", nil
@@ -162,7 +156,7 @@ func (a *attempt) start() error {
 	go func() {
 		defer close(a.collects)
 		defer func() { _ = recover() }() // the output's size stays unknown
-		a.collect(pipe, head)
+		a.collect(pipe)
 	}()
 	return nil
 }
@@ -197,7 +191,7 @@ func (a *attempt) follow() {
 // over keeps the command's exit code while its tree is being ended.
 func (a *attempt) over(status syscall.WaitStatus) {
 	a.code, a.isOver = exitCode(status), true
-	_ = a.write("over", fmt.Sprintf("%d\n", a.code), false)
+	_ = a.write("over", fmt.Sprintf("%d\n", a.code))
 }
 
 // end is why the command ended: by itself, or as "stop" says.

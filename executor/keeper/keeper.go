@@ -25,12 +25,15 @@
 package keeper
 
 import (
+	"math"
 	"net"
 	"os"
 	"os/signal"
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // argv0 is how a keeper knows that it is one.
@@ -48,6 +51,9 @@ func Main() {
 	mainKeeps.Store(true)
 }
 
+// Available reports whether this program calls [Main].
+func Available() bool { return mainKeeps.Load() }
+
 // keeper is the process that keeps attempts.
 type keeper struct {
 	children children
@@ -64,6 +70,8 @@ type keeper struct {
 // until nothing runs any more.
 func serve() int {
 	syscall.Umask(0o22) // as commands want it
+	// Whatever else the daemon was started with is not for them.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	boot, self := bootID(), process{}
 	if p, ok := look(os.Getpid()); ok {
 		self = p

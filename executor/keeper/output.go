@@ -14,9 +14,10 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }
 // to a file as it comes; of what comes after that, or after the disk is full,
 // the last bytes are kept in memory until the end.
 type output struct {
-	head  *os.File
-	left  int64 // what the head may still take
-	keep  int   // how large ring may get
+	path  string   // of the head
+	head  *os.File // nil until something came
+	left  int64    // what the head may still take
+	keep  int      // how large ring may get
 	ring  []byte
 	next  int   // where ring is overwritten next, once it is full
 	total int64 // all that came
@@ -50,7 +51,7 @@ func (o *output) drain(pipe *os.File) {
 func (o *output) take(b []byte) {
 	o.total += int64(len(b))
 	if o.left > 0 && !o.lost {
-		n, err := o.head.Write(b[:min(o.left, int64(len(b)))])
+		n, err := o.write(b[:min(o.left, int64(len(b)))])
 		o.left -= int64(n)
 		o.lost = err != nil
 		b = b[n:]
@@ -69,27 +70,39 @@ func (o *output) take(b []byte) {
 	}
 }
 
+// write adds to the head.
+func (o *output) write(b []byte) (n int, err error) {
+	if o.head == nil {
+		if o.head, err = os.OpenFile(o.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+			return 0, err
+		}
+	}
+	return o.head.Write(b)
+}
+
 // collect keeps the output that comes through the pipe, and says at its end how
 // much there was.
-func (a *attempt) collect(pipe, head *os.File) {
-	o := output{head: head, left: a.errand.HeadBytes, keep: int(a.errand.TailBytes)}
+func (a *attempt) collect(pipe *os.File) {
+	o := output{path: a.path("out"), left: a.errand.HeadBytes, keep: int(a.errand.TailBytes)}
 	func() {
 		defer func() { o.lost = recover() != nil || o.lost }()
 		o.drain(pipe)
 	}()
 	pipe.Close()
-	head.Close()
+	if o.head != nil {
+		o.head.Close()
+	}
 	if len(o.ring) > 0 {
 		tail := append(o.ring[o.next:len(o.ring):len(o.ring)], o.ring[:o.next]...)
-		o.lost = a.write("tail", string(tail), false) != nil || o.lost
+		o.lost = a.write("tail", string(tail)) != nil || o.lost
 	}
 	words := fmt.Sprintf("%d ", o.total)
 	if o.lost {
 		words += "lost"
 	}
-	if a.write("total", words+"\n", false) != nil {
+	if a.write("total", words+"\n") != nil {
 		_ = os.Truncate(a.path("spare"), 0) // what it was kept for
-		_ = a.write("total", words+"\n", false)
+		_ = a.write("total", words+"\n")
 	}
 	a.say("output " + words + "\n")
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // prepare makes the attempt's run directory, which exactly one guard can, and
@@ -26,41 +28,59 @@ func (a *attempt) prepare(root string) error {
 		return err
 	}
 	a.dir = dir
-	// Blanks keep room for the result, and for the size of the output, on a disk
-	// that gets full. The watcher's name is the keeper's own from the start: a
-	// stop must not kill a guard that keeps others too.
-	for _, f := range []struct {
-		name, words string
-		durable     bool
-	}{
-		{"supervisor", a.k.signed + "\n", false},
-		{"watcher", a.k.signed + "\n", false},
-		{"guard", fmt.Sprintf("%s%d\n", a.k.signed, a.errand.Grace/(10*time.Millisecond)), true},
-		{"result", strings.Repeat(" ", 99) + "\n", true},
-		{"spare", strings.Repeat(" ", 4096), false},
-		{"out", "", false},
-		{"tail", "", false},
+	for _, write := range []func() error{
+		func() error {
+			return a.write("guard", fmt.Sprintf("%s%d\n", a.k.signed, a.errand.Grace/(10*time.Millisecond)))
+		},
+		// Blanks keep room for the result on a disk that gets full.
+		func() error { return a.write("result", strings.Repeat(" ", 99)+"\n") },
+		a.reserveTotal,
+		// The watcher's name is the keeper's own from the start: a stop must not
+		// kill a guard that keeps others too.
+		func() error { return a.cosign("watcher") },
+		func() error { return a.cosign("supervisor") },
 	} {
-		if err := a.write(f.name, f.words, f.durable); err != nil {
+		if write() != nil {
 			return refusal{reason: fmt.Sprintf("no room to write in %s: free some space, or make it writable", dir)}
 		}
 	}
-	return errors.Join(syncDir(dir), a.k.syncShared(runs))
+	return errors.Join(a.sync("guard"), a.sync("result"), a.sync(""), a.k.syncShared(runs))
 }
 
-// write creates or replaces a file of the run directory.
-func (a *attempt) write(name, words string, durable bool) error {
-	f, err := os.OpenFile(a.path(name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// reserveTotal keeps room for the output's size: in its own file, which counts
+// only when something is written there, or where that can't be done in another
+// that can be emptied.
+func (a *attempt) reserveTotal() error {
+	f, err := os.OpenFile(a.path("total"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	if words != "" {
-		_, err = f.WriteString(words)
+	defer f.Close()
+	if unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, 64) == nil {
+		return nil
 	}
-	if durable && err == nil {
-		err = f.Sync()
+	return a.write("spare", strings.Repeat(" ", 4096))
+}
+
+// write creates a file of the run directory or overwrites its beginning.
+func (a *attempt) write(name, words string) error {
+	f, err := os.OpenFile(a.path(name), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
 	}
+	_, err = f.WriteString(words)
 	return errors.Join(err, f.Close())
+}
+
+// cosign gives the file "guard", which says whose attempt this is, another
+// name; exactly one caller wins. A second name costs the file system far less
+// than a second file.
+func (a *attempt) cosign(name string) error {
+	err := os.Link(a.path("guard"), a.path(name))
+	if err != nil && !errors.Is(err, fs.ErrExist) && a.claim(name, a.k.signed) {
+		return nil // a file system without second names
+	}
+	return err
 }
 
 // claim creates a file of the run directory; exactly one caller wins.
@@ -94,22 +114,23 @@ func (a *attempt) settle(end string, code int, r refusal) {
 	reason, _, _ := strings.Cut(r.reason, "\n")
 	fmt.Fprintf(&b, "reason %s\nnote %s\n.\n", reason, a.note)
 	if a.dir != "" {
-		if f, err := os.OpenFile(a.path("result"), os.O_WRONLY|os.O_CREATE, 0o600); err == nil {
-			_, _ = f.WriteString(b.String()) // a torn result is none, and the scheduler is told
-			f.Close()
-		}
+		_ = a.write("result", b.String()) // a torn result is none, and the scheduler is told
 	}
 	a.say(b.String())
 }
 
-// syncResult brings the result and the output so far to disk.
+// syncResult brings the result and the output so far to disk. It was told
+// already; what can't be kept, a power failure may cost.
 func (a *attempt) syncResult() {
 	for _, name := range []string{"result", "out", ""} {
-		_ = syncDir(a.path(name)) // it was told already; a power failure may cost it
+		_ = a.sync(name)
 	}
 }
 
-func syncDir(path string) error {
+// sync brings a file of the run directory to disk, or the directory itself.
+func (a *attempt) sync(name string) error { return syncFile(a.path(name)) }
+
+func syncFile(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -123,26 +144,35 @@ type batch struct {
 	err  error
 }
 
-// syncShared is syncDir for a directory that many attempts write to: those that
+// syncShared is syncFile for a directory that many attempts write to: those that
 // come while it is being brought to disk wait for the next time together.
 func (k *keeper) syncShared(dir string) error {
-	k.mu.Lock()
-	b := k.gathering[dir]
-	first := b == nil
-	if first {
-		b = &batch{done: make(chan struct{})}
-		k.gathering[dir] = b
-	}
-	k.mu.Unlock()
+	b, first := k.gather(dir)
 	if first {
 		k.syncing.Lock()
-		k.mu.Lock()
-		delete(k.gathering, dir) // who comes now may have come too late
-		k.mu.Unlock()
-		b.err = syncDir(dir)
+		k.begin(dir) // who comes from now on may have come too late
+		b.err = syncFile(dir)
 		k.syncing.Unlock()
 		close(b.done)
 	}
 	<-b.done
 	return b.err
+}
+
+// gather joins the batch of the directory that has yet to begin.
+func (k *keeper) gather(dir string) (b *batch, first bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if b = k.gathering[dir]; b != nil {
+		return b, false
+	}
+	b = &batch{done: make(chan struct{})}
+	k.gathering[dir] = b
+	return b, true
+}
+
+func (k *keeper) begin(dir string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.gathering, dir)
 }

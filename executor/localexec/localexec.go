@@ -36,7 +36,7 @@ import (
 // Options are the executor's settings; zero values take the defaults.
 type Options struct {
 	// Starting is how many starts may be under way at once; default is two for
-	// each processor.
+	// each processor, sixteen where a keeper does the work.
 	Starting int
 	// Guarded are the bounds of the conversations.
 	Guarded guarded.Options
@@ -54,6 +54,9 @@ func New(opts Options) executor.Executor {
 	g.Starting = int64(opts.Starting)
 	if g.Starting == 0 {
 		g.Starting = int64(2 * runtime.GOMAXPROCS(0))
+		if keeper.Available() {
+			g.Starting *= 8
+		}
 	}
 	if g.AskFirst == 0 {
 		g.AskFirst = 200 * time.Millisecond

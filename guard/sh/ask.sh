@@ -134,8 +134,8 @@ output() {
 	say 'data'
 	if [ "$3" -lt "$size" ]; then
 		tail -c +"$(($3 + 1))" "$dir/out"
-		[ ! -s "$dir/total" ] || cat "$dir/tail"
-	elif [ -s "$dir/total" ]; then
+		[ ! -s "$dir/total" ] || [ ! -s "$dir/tail" ] || cat "$dir/tail"
+	elif [ -s "$dir/total" ] && [ -s "$dir/tail" ]; then
 		tail -c +"$(($3 - size + 1))" "$dir/tail"
 	fi | head -c "$4" >&3
 }
