@@ -46,7 +46,7 @@ type host struct {
 func newHost(t *testing.T) *host {
 	t.Helper()
 	h := &host{t: t, root: filepath.Join(t.TempDir(), "root"), home: t.TempDir()}
-	k, err := keeper.Start(append(guard.Environ("root", h.home, ""), "GORACE=log_path="+raceLog))
+	k, err := keeper.Start(append(guard.Environ("root", h.home, ""), "GORACE=atexit_sleep_ms=0 log_path="+raceLog))
 	if err != nil {
 		t.Fatal(err)
 	}

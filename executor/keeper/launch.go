@@ -59,7 +59,7 @@ func (k *Keeper) Attend() (*os.File, error) {
 		return nil, fmt.Errorf("socket for a keeper: %w", err)
 	}
 	defer theirs.Close()
-	if err := k.control.SetWriteDeadline(time.Now().Add(passWithin)); err == nil {
+	if err = k.control.SetWriteDeadline(time.Now().Add(passWithin)); err == nil {
 		_, _, err = k.control.WriteMsgUnix([]byte{0}, syscall.UnixRights(int(theirs.Fd())), nil)
 	}
 	if err != nil {

@@ -125,23 +125,14 @@ func (t *transport) Open(ctx context.Context, _ fleet.Host, verb string, args ..
 
 // attend opens a conversation with the keeper for the verb start, with a new
 // keeper if the last one has died; nil if there is none to be had. Until then no
-// order was sent, so that a shell may take it.
+// order was sent, so that a shell may take it. Other verbs go to the shell, but
+// let a keeper stand ready for what they announce.
 func (t *transport) attend(verb string) *os.File {
-	if verb != guard.VerbStart {
-		return nil
-	}
 	t.keeping.Lock()
 	defer t.keeping.Unlock()
 	for range 2 {
-		if t.isClosed() {
+		if !t.hire() || verb != guard.VerbStart {
 			return nil
-		}
-		if t.keeper == nil {
-			k, err := keeper.Start(t.environ())
-			if err != nil {
-				return nil
-			}
-			t.keeper = k
 		}
 		if talk, err := t.keeper.Attend(); err == nil {
 			return talk
@@ -149,6 +140,18 @@ func (t *transport) attend(verb string) *os.File {
 		t.dismiss()
 	}
 	return nil
+}
+
+// hire starts a keeper unless there is one. The caller holds keeping.
+func (t *transport) hire() bool {
+	if t.keeper == nil && !t.isClosed() {
+		k, err := keeper.Start(t.environ())
+		if err != nil {
+			return false
+		}
+		t.keeper = k
+	}
+	return t.keeper != nil
 }
 
 // dismiss lets the keeper leave when its last command has. The caller holds
