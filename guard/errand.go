@@ -38,7 +38,8 @@ func ReadErrand(r *bufio.Reader) (Errand, error) {
 			return Errand{}, fmt.Errorf("read an order: %w", noEOF(err))
 		}
 		if line == ".\n" {
-			return e, e.whole()
+			err := e.whole()
+			return e, err
 		}
 		if size += len(line); size > MaxOrderBytes {
 			return Errand{}, fmt.Errorf("read an order: above %d bytes", MaxOrderBytes)

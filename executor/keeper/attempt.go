@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -224,4 +223,4 @@ func (a *attempt) fail(mistake any) {
 }
 
 // say tells the daemon, which may have gone; the run goes on.
-func (a *attempt) say(words string) { _, _ = io.WriteString(a.talk, words) }
+func (a *attempt) say(words string) { _, _ = a.talk.WriteString(words) }

@@ -47,7 +47,7 @@ func Start(environ []string) (*Keeper, error) {
 		conn.Close()
 		return nil, fmt.Errorf("start a keeper: %w", err)
 	}
-	go cmd.Wait() // its exit code says nothing; it must not stay a zombie
+	go func() { _ = cmd.Wait() }() // its exit code says nothing; it must not stay a zombie
 	return &Keeper{control: conn.(*net.UnixConn)}, nil
 }
 

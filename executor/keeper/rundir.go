@@ -160,13 +160,13 @@ func (k *keeper) syncShared(dir string) error {
 }
 
 // gather joins the batch of the directory that has yet to begin.
-func (k *keeper) gather(dir string) (b *batch, first bool) {
+func (k *keeper) gather(dir string) (joined *batch, first bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if b = k.gathering[dir]; b != nil {
+	if b := k.gathering[dir]; b != nil {
 		return b, false
 	}
-	b = &batch{done: make(chan struct{})}
+	b := &batch{done: make(chan struct{})}
 	k.gathering[dir] = b
 	return b, true
 }
