@@ -45,7 +45,7 @@ var layers = map[string]layer{
 	"dispatch": core, "fleet": core, "guard": core, "job": core, "run": core, "schedule": core,
 	"executor": port, "ledger": port, "notifier": port,
 	"executor/": adapter, "fleet/": adapter, "ledger/": adapter, "notifier/": adapter,
-	"executor/guarded": shared, "ledger/sqlrow": shared,
+	"executor/guarded": shared, "executor/keeper": shared, "ledger/sqlrow": shared,
 	"web":    web,
 	"config": config,
 	"cmd/":   cmd,

@@ -1,10 +1,16 @@
 // Package localexec runs commands on this machine, through the same guard as
 // everywhere else.
 //
-// A guard is a process in a session of its own with an environment that holds
-// nothing of the daemon's, so a run goes on when the daemon ends, however it
-// ends, and the next daemon finds it again by its run directory. The end of the
-// daemon closes the guard's pipe, which a guard without go takes for a no.
+// In a program that calls [KeeperMain] one process, the keeper, is the guard of
+// all attempts; it is started with the first of them. Otherwise, and whenever
+// there is no keeper to be had, an attempt gets a shell of its own. What can be
+// relied on is the same, and so are the files of the run directory, so every
+// other question goes to the shell.
+//
+// A guard is in a session of its own with an environment that holds nothing of
+// the daemon's, so a run goes on when the daemon ends, however it ends, and the
+// next daemon finds it again by its run directory. The end of the daemon closes
+// the guard's pipe, which a guard without go takes for a no.
 package localexec
 
 import (
@@ -22,6 +28,7 @@ import (
 
 	"github.com/solocron/solocron/executor"
 	"github.com/solocron/solocron/executor/guarded"
+	"github.com/solocron/solocron/executor/keeper"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
 )
@@ -29,7 +36,7 @@ import (
 // Options are the executor's settings; zero values take the defaults.
 type Options struct {
 	// Starting is how many starts may be under way at once; default is two for
-	// each processor.
+	// each processor, sixteen where a keeper does the work.
 	Starting int
 	// Guarded are the bounds of the conversations.
 	Guarded guarded.Options
@@ -47,6 +54,9 @@ func New(opts Options) executor.Executor {
 	g.Starting = int64(opts.Starting)
 	if g.Starting == 0 {
 		g.Starting = int64(2 * runtime.GOMAXPROCS(0))
+		if keeper.Available() {
+			g.Starting *= 8
+		}
 	}
 	if g.AskFirst == 0 {
 		g.AskFirst = 200 * time.Millisecond
@@ -56,6 +66,10 @@ func New(opts Options) executor.Executor {
 	}
 	return guarded.New(t, g)
 }
+
+// KeeperMain lets this program be the keeper of its own commands. It must be the
+// first thing that main does; in a keeper it does not return.
+func KeeperMain() { keeper.Main() }
 
 // identity is who the daemon runs as, also in a container without a passwd
 // entry for it.
@@ -73,21 +87,31 @@ type transport struct {
 	mu       sync.Mutex
 	closed   bool
 	sessions map[*session]bool
+
+	keeping sync.Mutex
+	keeper  *keeper.Keeper // nil until it is wanted, or after it died
 }
 
-// Open starts a guard as a child process.
+// Open starts a guard: with the keeper, or as a child process.
 func (t *transport) Open(ctx context.Context, _ fleet.Host, verb string, args ...string) (guarded.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	argv := guard.Argv(verb, args...)
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = guard.Environ(t.name, t.home, t.state)
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if t.isClosed() {
+		return nil, os.ErrClosed
+	}
 	s := &session{transport: t}
-	if err := s.start(cmd); err != nil {
-		return nil, fmt.Errorf("start %s for a guard: %w", argv[0], err)
+	if talk := t.attend(verb); talk != nil {
+		s.in, s.out = talk, talk
+	} else {
+		argv := guard.Argv(verb, args...)
+		cmd := exec.Command(argv[0], argv[1:]...)
+		cmd.Env = t.environ()
+		cmd.Dir = "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := s.start(cmd); err != nil {
+			return nil, fmt.Errorf("start %s for a guard: %w", argv[0], err)
+		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,14 +123,65 @@ func (t *transport) Open(ctx context.Context, _ fleet.Host, verb string, args ..
 	return s, nil
 }
 
+// attend opens a conversation with the keeper for the verb start, with a new
+// keeper if the last one has died; nil if there is none to be had. Until then no
+// order was sent, so that a shell may take it. Other verbs go to the shell, but
+// let a keeper stand ready for what they announce.
+func (t *transport) attend(verb string) *os.File {
+	t.keeping.Lock()
+	defer t.keeping.Unlock()
+	for range 2 {
+		if !t.hire() || verb != guard.VerbStart {
+			return nil
+		}
+		if talk, err := t.keeper.Attend(); err == nil {
+			return talk
+		}
+		t.dismiss()
+	}
+	return nil
+}
+
+// hire starts a keeper unless there is one. The caller holds keeping.
+func (t *transport) hire() bool {
+	if t.keeper == nil && !t.isClosed() {
+		k, err := keeper.Start(t.environ())
+		if err != nil {
+			return false
+		}
+		t.keeper = k
+	}
+	return t.keeper != nil
+}
+
+// dismiss lets the keeper leave when its last command has. The caller holds
+// keeping.
+func (t *transport) dismiss() {
+	if t.keeper != nil {
+		_ = t.keeper.Close() // it is dead, or told by this very call
+		t.keeper = nil
+	}
+}
+
+func (t *transport) isClosed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.closed
+}
+
+func (t *transport) environ() []string { return guard.Environ(t.name, t.home, t.state) }
+
 // Close hangs up on every guard; those with a running command go on.
 func (t *transport) Close() error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.closed = true
 	for s := range t.sessions {
 		s.hangUp()
 	}
+	t.mu.Unlock()
+	t.keeping.Lock()
+	defer t.keeping.Unlock()
+	t.dismiss()
 	return nil
 }
 
@@ -150,8 +225,11 @@ func (s *session) start(cmd *exec.Cmd) error {
 func (s *session) Read(b []byte) (int, error)  { return s.out.Read(b) }
 func (s *session) Write(b []byte) (int, error) { return s.in.Write(b) }
 
-// Complaint reads what has arrived on standard error so far.
+// Complaint reads what has arrived on standard error so far. A keeper has none.
 func (s *session) Complaint() string {
+	if s.wrong == nil {
+		return ""
+	}
 	words := make([]byte, 300)
 	if s.wrong.SetReadDeadline(time.Now().Add(50*time.Millisecond)) != nil {
 		return ""

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,7 +21,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	localexec.KeeperMain()
+	goleak.VerifyTestMain(m)
+}
 
 func open(*testing.T) executor.Executor { return localexec.New(localexec.Options{}) }
 
@@ -81,6 +87,53 @@ func TestEnvironmentIsClean(t *testing.T) {
 	res, err := x.Wait(t.Context(), h, o.Attempt)
 	if err != nil || strings.Contains(string(res.Output.Head), "canary") || !strings.Contains(string(res.Output.Head), "SOLOCRON_HOST=here\n") {
 		t.Errorf("%v: %s", err, res.Output.Head)
+	}
+}
+
+// A keeper that was killed is replaced; what it kept is gone when it is over.
+func TestAnotherKeeperTakesOver(t *testing.T) {
+	h := host(t)
+	x := open(t)
+	defer x.Close()
+	var keepers []int
+	for n := 1; n <= 3; n++ {
+		o := order(h, n, "exec sleep 300")
+		if err := x.Start(t.Context(), h, o, granted); err != nil {
+			t.Fatal(err)
+		}
+		dir := guard.RunDir(h.RunDir, o.Attempt)
+		for tick := time.Tick(5 * time.Millisecond); ; <-tick {
+			if _, err := os.Stat(dir + "/pid"); err == nil {
+				break
+			}
+		}
+		signed, err := os.ReadFile(dir + "/guard")
+		words := strings.Fields(string(signed))
+		if err != nil || len(words) < 4 {
+			t.Fatalf("%q, %v", signed, err)
+		}
+		pid, err := strconv.Atoi(words[1])
+		if err != nil || slices.Contains(keepers, pid) {
+			t.Fatalf("attempt %d is kept by %d, after %d (%v)", n, pid, keepers, err)
+		}
+		if args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); string(args) != "solocron-keeper\x00" {
+			t.Errorf("attempt %d is kept by %q", n, args)
+		}
+		keepers = append(keepers, pid)
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		for tick := time.Tick(5 * time.Millisecond); ; <-tick {
+			if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err != nil {
+				break
+			}
+		}
+		if err := x.Stop(t.Context(), h, o.Attempt, true); err != nil {
+			t.Fatal(err)
+		}
+		if res, err := x.Wait(t.Context(), h, o.Attempt); err != nil || res.End != guard.Cancelled {
+			t.Errorf("attempt %d: %+v, %v", n, res, err)
+		}
 	}
 }
 

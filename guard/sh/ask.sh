@@ -105,7 +105,8 @@ stop() {
 	if [ "$phase" = ready ]; then
 		if claim go revoked; then
 			settled refused 0 'the attempt was stopped before its go'
-			alive guard && kill -s KILL "$its_pid" 2>/dev/null
+			# With a watcher before its go, it is a process that keeps others too.
+			[ -e "$dir/watcher" ] || { alive guard && kill -s KILL "$its_pid" 2>/dev/null; }
 			phase=ended
 		else
 			phase=running
@@ -134,8 +135,8 @@ output() {
 	say page
 	if [ "$3" -lt "$size" ]; then
 		tail -c +"$(($3 + 1))" "$dir/out"
-		[ ! -s "$dir/total" ] || cat "$dir/tail"
-	elif [ -s "$dir/total" ]; then
+		[ ! -s "$dir/total" ] || [ ! -s "$dir/tail" ] || cat "$dir/tail"
+	elif [ -s "$dir/total" ] && [ -s "$dir/tail" ]; then
 		tail -c +"$(($3 - size + 1))" "$dir/tail"
 	fi | head -c "$4" >&3
 }

@@ -1,0 +1,226 @@
+package keeper
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/solocron/solocron/guard"
+)
+
+// attempt is one that the keeper keeps, from its order to its end. All but what
+// the collector writes belongs to one goroutine.
+type attempt struct {
+	k      *keeper
+	talk   *os.File // to the daemon, which may have gone
+	errand guard.Errand
+	as     account
+	dir    string // the run directory, once it is surely this attempt's
+
+	granted  bool // go is claimed
+	main     process
+	exited   <-chan syscall.WaitStatus
+	poked    chan struct{} // look whether there is a "stop" or a "kill"
+	code     int
+	isOver   bool // code is known
+	from, to int64
+	begun    time.Time
+	note     string
+	collects chan struct{} // closed when the output is whole
+}
+
+// attend holds one conversation to its end, and follows what comes of it.
+func (k *keeper) attend(talk *os.File) {
+	a := &attempt{k: k, talk: talk, poked: make(chan struct{}, 1)}
+	k.enrol(a)
+	defer func() {
+		if mistake := recover(); mistake != nil {
+			a.fail(mistake)
+		}
+		k.dismiss(a)
+		if a.collects != nil {
+			<-a.collects
+		}
+		talk.Close()
+	}()
+	var refused refusal
+	switch err := a.run(); {
+	case err == nil:
+		a.settle(a.end(), a.code, refusal{})
+		k.dismiss(a)
+		a.syncResult()
+	case errors.As(err, &refused):
+		a.settle(string(guard.Refused), 0, refused)
+	case a.errand.Name != "":
+		a.settle(string(guard.Refused), 0, refusal{reason: err.Error()})
+	}
+}
+
+// run is the story of an attempt. An error is why its command never started.
+func (a *attempt) run() error {
+	hear := bufio.NewReader(a.talk)
+	var err error
+	if a.errand, err = guard.ReadErrand(hear); err != nil {
+		a.errand.Name = "" // nobody knows what was meant: leave no trace
+		return err
+	}
+	root, err := a.check()
+	if err != nil {
+		return err
+	}
+	if err := a.prepare(root); err != nil {
+		return err
+	}
+	a.say("ready\n")
+	if err := a.awaitGo(hear); err != nil {
+		return err
+	}
+	if a.errand.Lock != "" {
+		release, err := takeLock(filepath.Join(root, "locks", a.errand.Lock))
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	if err := a.start(); err != nil {
+		return err
+	}
+	a.follow()
+	return nil
+}
+
+// awaitGo waits for go or the end of input, and makes go the attempt's own.
+func (a *attempt) awaitGo(hear *bufio.Reader) error {
+	line, err := hear.ReadSlice('\n')
+	words := strings.Fields(string(line))
+	if err != nil || len(words) != 3 || words[0] != "go" || words[1] != a.errand.Token {
+		if a.claim("go", "revoked") {
+			return refusal{reason: "no go was given to this attempt"}
+		}
+	} else if a.cosign("go") == nil {
+		a.granted = true
+		a.from, _ = strconv.ParseInt(words[2], 10, 64) // the daemon's clock, or none
+		a.begun = time.Now()
+		return nil
+	}
+	return refusal{reason: "the attempt was stopped before its go"}
+}
+
+// takeLock takes a job's lock on this host, which is held until release.
+func takeLock(path string) (release func(), err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, refusal{reason: "cannot open lock " + path}
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, refusal{reason: "the job's lock on this host is held by another attempt", busy: true}
+	}
+	return func() {
+		// A process that is just being started holds a copy until its exec.
+		_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+		f.Close()
+	}, nil
+}
+
+// start starts the command and its collector. A stop that was asked for before
+// this is seen here; a later one by follow.
+func (a *attempt) start() error {
+	pipe, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	if a.has("stop") {
+		a.code, a.isOver = 128+int(syscall.SIGTERM), true
+	} else {
+		a.main, a.exited, err = a.k.children.start(a.argv(a.errand.Command), a.environ(), a.errand.Dir, w)
+	}
+	w.Close()
+	if err != nil {
+		pipe.Close()
+		return fmt.Errorf("start %s: %w", a.argv("")[0], err)
+	}
+	if a.main.pid != 0 {
+		_ = a.write("pid", sign(strings.Fields(a.k.signed)[0], a.main)+"\n")
+	}
+	a.say("started\n")
+	a.errand.Command, a.errand.Env = "", nil
+	a.collects = make(chan struct{})
+	go func() {
+		defer close(a.collects)
+		defer func() { _ = recover() }() // the output's size stays unknown
+		a.collect(pipe)
+	}()
+	return nil
+}
+
+// follow waits for the command's end, or ends it when its time is over or
+// somebody asks for that, and settles the result.
+func (a *attempt) follow() {
+	timeout := time.NewTimer(a.errand.Timeout)
+	defer timeout.Stop()
+	ending := a.has("stop")
+	for !a.isOver && !ending {
+		select {
+		case status := <-a.exited:
+			a.code, a.isOver = exitCode(status), true
+		case <-a.poked:
+			ending = a.has("stop")
+		case <-timeout.C:
+			if ending = len(a.exited) == 0; ending {
+				a.claim("stop", string(guard.TimedOut))
+			}
+		}
+	}
+	if ending && a.main.pid != 0 {
+		a.endTree(a.errand.Grace)
+	}
+	if !a.isOver {
+		a.over(<-a.exited)
+	}
+	a.to = a.from + time.Since(a.begun).Milliseconds()
+}
+
+// over keeps the command's exit code while its tree is being ended.
+func (a *attempt) over(status syscall.WaitStatus) {
+	a.code, a.isOver = exitCode(status), true
+	_ = a.write("over", fmt.Sprintf("%d\n", a.code))
+}
+
+// end is why the command ended: by itself, or as "stop" says.
+func (a *attempt) end() string {
+	words, err := os.ReadFile(a.path("stop"))
+	switch end := strings.TrimSpace(string(words)); {
+	case err != nil:
+		return string(guard.Exited)
+	case end == "":
+		return string(guard.Cancelled)
+	default:
+		return end
+	}
+}
+
+// fail settles an attempt after a mistake of the keeper's, which must not be
+// taken for an end that it did not have.
+func (a *attempt) fail(mistake any) {
+	reason := refusal{reason: fmt.Sprintf("the guard failed: %v", mistake)}
+	switch {
+	case a.dir == "":
+	case !a.granted:
+		if a.claim("go", "revoked") {
+			a.settle(string(guard.Refused), 0, reason)
+		}
+	default:
+		a.endTree(0)
+		a.settle(string(guard.Gone), 0, reason)
+	}
+}
+
+// say tells the daemon, which may have gone; the run goes on.
+func (a *attempt) say(words string) { _, _ = a.talk.WriteString(words) }
