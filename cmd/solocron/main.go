@@ -11,9 +11,14 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/solocron/solocron/executor/localexec"
 )
 
-func main() { os.Exit(mainCode()) }
+func main() {
+	localexec.KeeperMain()
+	os.Exit(mainCode())
+}
 
 // mainCode is the whole program up to its exit code. A second signal is left to
 // its default and ends the process at once.
