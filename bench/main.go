@@ -68,6 +68,13 @@ func bench(binary, sizes string, rounds int) error {
 	if err != nil {
 		return err
 	}
+	// Removed when all is measured: a file system that is still busy with the
+	// removal of one round's files is slow in the next.
+	root, err := os.MkdirTemp("", "solocron-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(root)
 	fmt.Printf("%s, %d CPUs, %s, medians of %d rounds, in ms\n\n", runtime.GOARCH, runtime.NumCPU(), runtime.Version(), rounds)
 	fmt.Println("| due at once | | p50 | p99 | max | all done |")
 	fmt.Println("|---|---|---|---|---|---|")
@@ -78,11 +85,11 @@ func bench(binary, sizes string, rounds int) error {
 		}
 		var ours, bare []figures
 		for range rounds {
-			o, err := solocron(binary, self, n)
+			o, err := solocron(root, binary, self, n)
 			if err != nil {
 				return err
 			}
-			b, err := timer(self, n)
+			b, err := timer(root, self, n)
 			if err != nil {
 				return err
 			}
@@ -96,12 +103,11 @@ func bench(binary, sizes string, rounds int) error {
 }
 
 // solocron measures one round of the real program on a fresh ledger.
-func solocron(binary, self string, n int) (figures, error) {
-	dir, err := os.MkdirTemp("", "solocron-bench-")
+func solocron(root, binary, self string, n int) (figures, error) {
+	dir, err := os.MkdirTemp(root, "round-")
 	if err != nil {
 		return figures{}, err
 	}
-	defer os.RemoveAll(dir)
 	due := time.Now().Add(3*time.Second + time.Duration(n)*time.Millisecond).Truncate(time.Second)
 	stamps := filepath.Join(dir, "stamps")
 	var file strings.Builder
@@ -146,12 +152,11 @@ func allDone(binary, jobs string, n int) (time.Time, error) {
 }
 
 // timer measures one round of starting the program n times from a timer.
-func timer(self string, n int) (figures, error) {
-	dir, err := os.MkdirTemp("", "solocron-bench-")
+func timer(root, self string, n int) (figures, error) {
+	dir, err := os.MkdirTemp(root, "round-")
 	if err != nil {
 		return figures{}, err
 	}
-	defer os.RemoveAll(dir)
 	stamps := filepath.Join(dir, "stamps")
 	due := time.Now().Add(1200 * time.Millisecond).Truncate(time.Second)
 	time.Sleep(time.Until(due))
