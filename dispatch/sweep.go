@@ -21,8 +21,10 @@ func (d *Dispatcher) sweep(ctx context.Context) {
 }
 
 func (d *Dispatcher) sweepOnce(ctx context.Context) error {
-	if err := d.learnPauses(ctx); err != nil {
-		return err
+	if !d.Sole { // else all that is said to a dispatcher is said to this one
+		if err := d.learnPauses(ctx); err != nil {
+			return err
+		}
 	}
 	owners, err := d.Ledger.Owners(ctx, now())
 	if err != nil {

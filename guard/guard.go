@@ -34,6 +34,9 @@
 // sleep; flock if the attempt is exclusive; two more that bound the wait for go
 // where the connection may be half open; one or more to send output back.
 // Everything else is a builtin of the shell.
+//
+// On the scheduler's own machine package executor/keeper stands in for the
+// program, with the same words and the same files.
 package guard
 
 import (
