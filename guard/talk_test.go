@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/solocron/solocron/guard"
+	"github.com/solocron/solocron/guard/guardtest"
 	"pgregory.net/rapid"
 )
 
 // Whatever the values are, every shell reads back exactly what was encoded.
 func TestOrderSurvivesEveryShell(t *testing.T) {
-	shells(t, func(t *testing.T, h *host) {
+	shells(t, func(t *testing.T, h *guardtest.Host) {
 		const read = `nl='
 '
 while IFS= read -r line; do [ "$line" != . ] || break; eval "$line"; done
@@ -23,7 +24,7 @@ printf '%s\0' "$o_command" "$o_cwd" "$o_user" "$o_token"; eval "$o_env"; printf 
 		text := rapid.SliceOfN(rapid.OneOf(rapid.Byte(), rapid.SampledFrom([]byte("'\"\\$`\n\t !#%*;&|<>(){}[]~.\r\x01\x7f\x81\x88\xc3"))), 1, 60)
 		value := rapid.Map(text, func(b []byte) string { return strings.ReplaceAll(string(b), "\x00", "x") })
 		rapid.Check(t, func(rt *rapid.T) {
-			o := h.order(value.Draw(rt, "command"))
+			o := h.Order(value.Draw(rt, "command"))
 			o.Dir = value.Draw(rt, "dir")
 			o.Env = map[string]string{"VALUE": value.Draw(rt, "value")}
 			o.Secrets = map[string]string{"SECRET": value.Draw(rt, "secret")}
@@ -31,7 +32,7 @@ printf '%s\0' "$o_command" "$o_cwd" "$o_user" "$o_token"; eval "$o_env"; printf 
 			if err != nil {
 				rt.Fatal(err)
 			}
-			cmd := exec.Command(h.shell[0], append(h.shell[1:], "-c", read)...)
+			cmd := exec.Command(h.Shell[0], append(h.Shell[1:], "-c", read)...)
 			cmd.Env = guard.Environ("root", "/", "")
 			cmd.Stdin = bytes.NewReader(wire)
 			got, err := cmd.Output()
@@ -61,8 +62,8 @@ func TestOrdersThatNoHostCouldStart(t *testing.T) {
 		"variable too long":  func(o *guard.Order) { o.Env = map[string]string{"KEY": strings.Repeat("x", 130<<10)} },
 		"directory with NUL": func(o *guard.Order) { o.Dir = "/\x00" },
 	} {
-		h := &host{t: t}
-		o := h.order("true")
+		h := &guardtest.Host{}
+		o := h.Order("true")
 		spoil(&o)
 		_, err := o.Encode(guard.Link{})
 		if err == nil || strings.Contains(err.Error(), "s3cr3t") {

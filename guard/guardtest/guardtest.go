@@ -1,0 +1,131 @@
+// Package guardtest is the contract of a guard, executable: what a command may
+// rely on, and the faults that a guard must stand. The shell's guard passes
+// [Run] under every shell, the keeper in Go passes it too.
+//
+// The verbs that ask about an attempt are the shell's for both. The tests need
+// Linux and root, as some mount file systems and change users.
+package guardtest
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/solocron/solocron/guard"
+)
+
+// Guard is one that the suite tries, and how it differs.
+type Guard struct {
+	// Shell runs the verbs: a program and its first arguments. Nil for the one
+	// that [guard.Argv] names.
+	Shell []string
+	// Attend returns a socket to a guard that waits for an order. Nil for the
+	// shell's, which is started anew for each. A guard on a socket doesn't send
+	// output, as it is kept on the same machine, and what it says after a
+	// hang-up is lost.
+	Attend func() (*os.File, error)
+	// Slack is how many bytes it may keep less than it was told to, and count
+	// less where the disk is full: a shell's output goes in blocks.
+	Slack int64
+}
+
+// Run shows that a guard keeps the contract. open returns a fresh host.
+func Run(t *testing.T, open func(t *testing.T) *Host) {
+	for _, c := range []struct {
+		name string
+		test func(t *testing.T, h *Host)
+	}{
+		{"run to the end", runToTheEnd},
+		{"environment", environment},
+		{"secrets stay out of sight", secretsStayOutOfSight},
+		{"without go nothing starts", withoutGoNothingStarts},
+		{"torn order leaves no trace", tornOrderLeavesNoTrace},
+		{"second delivery starts nothing", secondDeliveryStartsNothing},
+		{"lock", lock},
+		{"refusals", refusals},
+		{"unwritable root", unwritableRoot},
+		{"another user", anotherUser},
+		{"timeout leaves nothing behind", timeoutLeavesNothingBehind},
+		{"stop", stop},
+		{"stop races start", stopRacesStart},
+		{"detached output", detachedOutput},
+		{"huge output", hugeOutput},
+		{"output is live and counted", outputIsLiveAndCounted},
+		{"full disk", fullDisk},
+		{"probe", probe},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
+	}
+}
+
+// Host is this machine with a guard and a run directory of its own.
+type Host struct {
+	Guard
+	Root string // of the run directories; not there yet
+	Home string // of the guard's user
+	t    *testing.T
+}
+
+// NewHost returns a host that lasts as long as the test.
+func NewHost(t *testing.T, g Guard) *Host {
+	t.Helper()
+	Need(t, "flock", "util-linux")
+	return &Host{Guard: g, Root: filepath.Join(t.TempDir(), "root"), Home: t.TempDir(), t: t}
+}
+
+// Order is a small order that the test may change.
+func (h *Host) Order(command string) guard.Order {
+	return guard.Order{
+		Attempt: guard.Attempt{Run: "job@20261122T023000Z", N: 1, Kept: h.Root},
+		Token:   "t0ken", Job: "job", Due: time.Date(2026, 11, 22, 2, 30, 0, 0, time.UTC),
+		Host: "host-1", Fence: 7, Command: command,
+		Timeout: time.Minute, Grace: 10 * time.Second,
+	}
+}
+
+// Dir is the run directory of the order's attempt.
+func (h *Host) Dir(o guard.Order) string { return guard.RunDir(h.Root, o.Attempt) }
+
+// Command is a verb of the shell's guard.
+func (h *Host) Command(verb string, args ...string) *exec.Cmd {
+	argv := guard.Argv(verb, args...)
+	if h.Shell != nil {
+		argv = append(append([]string{}, h.Shell...), argv[1:]...)
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = guard.Environ("root", h.Home, "")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+// Ask runs a verb other than start to its end.
+func (h *Host) Ask(verb string, args ...string) string {
+	h.t.Helper()
+	var stderr bytes.Buffer
+	cmd := h.Command(verb, append([]string{h.Root}, args...)...)
+	cmd.Stderr = &stderr
+	out, _ := cmd.Output()
+	if stderr.Len() > 0 {
+		h.t.Errorf("%s: stderr: %s", verb, &stderr)
+	}
+	return string(out)
+}
+
+// Status asks how the attempt stands.
+func (h *Host) Status(o guard.Order) guard.Status {
+	h.t.Helper()
+	answer := h.Ask(guard.VerbStatus, o.Attempt.Dir())
+	status, err := guard.ReadStatus(strings.NewReader(answer))
+	if err != nil {
+		h.t.Fatalf("status: %v in %q", err, answer)
+	}
+	return status
+}
+
+// Ended reports whether the attempt has.
+func (h *Host) Ended(o guard.Order) bool { return h.Status(o).Phase == guard.PhaseEnded }
