@@ -87,8 +87,9 @@ func serve() int {
 		signed: sign(boot, self), kept: map[*attempt]bool{}, gathering: map[string]*batch{},
 		children: children{ended: map[int]chan<- syscall.WaitStatus{}},
 	}
-	// A signal that is ignored would stay so in the commands.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
+	// A signal that is ignored would stay so in the commands; one that is handled,
+	// here by nobody, is at its default there.
+	signal.Notify(make(chan os.Signal, 1))
 	go onSignal(syscall.SIGCHLD, k.children.reap)
 	go onSignal(syscall.SIGUSR1, k.pokeAll)
 	for {
