@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/solocron/solocron/guard/guardtest"
 	"github.com/solocron/solocron/ledger/pgtest"
 	"github.com/solocron/solocron/web"
 )
@@ -52,7 +53,7 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	dir := t.TempDir()
+	dir := guardtest.Dir(t)
 	return &site{t: t, dir: dir, witness: filepath.Join(dir, "witness")}
 }
 

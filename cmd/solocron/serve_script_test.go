@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/solocron/solocron/guard/guardtest"
 )
 
 // TestServeScript runs the commands against real schedulers, which the scripts
@@ -17,6 +19,7 @@ func TestServeScript(t *testing.T) {
 	more["poll"], more["here"] = poll, here
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script-serve",
+		WorkdirRoot:         guardtest.Dir(t), // the run directories are in there
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                more,

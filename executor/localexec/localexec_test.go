@@ -18,6 +18,7 @@ import (
 	"github.com/solocron/solocron/executor/localexec"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
+	"github.com/solocron/solocron/guard/guardtest"
 	"go.uber.org/goleak"
 )
 
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 func open(*testing.T) executor.Executor { return localexec.New(localexec.Options{}) }
 
 func host(t *testing.T) fleet.Host {
-	return fleet.Host{ID: "here", Address: "local", RunDir: executortest.Dir(t)}
+	return fleet.Host{ID: "here", Address: "local", RunDir: guardtest.Dir(t)}
 }
 
 func TestSuite(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/solocron/solocron/executor/sshexec"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
+	"github.com/solocron/solocron/guard/guardtest"
 	"go.uber.org/goleak"
 )
 
@@ -32,7 +33,7 @@ var quick = sshexec.Options{
 }
 
 func hostOf(t *testing.T, s *sshdtest.Server) fleet.Host {
-	return fleet.Host{ID: "far", Address: s.Address(), RunDir: executortest.Dir(t), KnownHosts: s.KnownHosts, IdentityFile: s.IdentityFile}
+	return fleet.Host{ID: "far", Address: s.Address(), RunDir: guardtest.Dir(t), KnownHosts: s.KnownHosts, IdentityFile: s.IdentityFile}
 }
 
 func TestSuite(t *testing.T) {

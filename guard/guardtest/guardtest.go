@@ -75,7 +75,7 @@ type Host struct {
 func NewHost(t *testing.T, g Guard) *Host {
 	t.Helper()
 	Need(t, "flock", "util-linux")
-	return &Host{Guard: g, Root: filepath.Join(t.TempDir(), "root"), Home: t.TempDir(), t: t}
+	return &Host{Guard: g, Root: filepath.Join(Dir(t), "root"), Home: t.TempDir(), t: t}
 }
 
 // Order is a small order that the test may change.
