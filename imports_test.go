@@ -36,6 +36,7 @@ const (
 	config   layer = "config"
 	cmd      layer = "cmd"
 	tool     layer = "a tool of this repository"
+	loop     layer = "the stand-in for AWS"
 	nowhere  layer = "in no layer"
 )
 
@@ -50,6 +51,7 @@ var layers = map[string]layer{
 	"config": config,
 	"cmd/":   cmd,
 	"bench":  tool, "build/": tool,
+	"awsloop": loop, "awsloop/": loop,
 }
 
 // may is the arrow: what each layer imports.
@@ -62,6 +64,7 @@ var may = map[layer][]layer{
 	config:  {standard, foreign, core, port, shared, adapter},
 	cmd:     {standard, foreign, core, port, adapter, config, web},
 	tool:    {standard},
+	loop:    {standard, foreign, loop},
 }
 
 // extra are the modules that single packages of the core may import.

@@ -30,6 +30,11 @@ type Executor interface {
 	//     started it. grant was not called.
 	//   - any other error: it may have started. grant had succeeded.
 	//
+	// Where nobody can talk to a guard while it starts, grant is called before
+	// the order leaves. The guard then asks by itself, with the order's claim,
+	// which Stop takes back; a second Start returns nil, and still starts
+	// nothing.
+	//
 	// A second Start of the same order on the same host starts nothing: the
 	// run directory is there already.
 	Start(ctx context.Context, h fleet.Host, o guard.Order, grant func(context.Context) error) error
@@ -46,7 +51,8 @@ type Executor interface {
 	// that the host could not be asked.
 	Status(ctx context.Context, h fleet.Host, a guard.Attempt) (guard.Status, error)
 
-	// Stop asks the guard to end the command: TERM, grace, KILL; at once KILL
+	// Stop takes the attempt back if its guard has not claimed it. Else it asks
+	// the guard to end the command: TERM, grace, KILL; at once KILL
 	// if kill is set. Returning nil means that the guard was told, or had
 	// nothing left to end; the end itself arrives through Wait. Repeating is
 	// safe.
@@ -71,6 +77,10 @@ type Executor interface {
 // ErrUnreachable is wrapped by a [NotStarted] whose host could not be reached
 // at all, so that other runs need not try it too.
 var ErrUnreachable = errors.New("host unreachable")
+
+// ErrThrottled is wrapped by a [NotStarted] that is nothing against the host:
+// the way to all hosts is too busy for now.
+var ErrThrottled = errors.New("too many requests")
 
 // ErrDelivered is wrapped by a Start whose host already has this very attempt
 // from an earlier delivery, which may have started it. This Start started

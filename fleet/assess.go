@@ -65,6 +65,9 @@ func refusal(want Selector, h Host, look func(Host) Health, avoid string) string
 	if avoid != "" {
 		return avoid
 	}
+	if h.Refused != "" {
+		return h.Refused
+	}
 	health := look(h)
 	if health.Refused == "" && health.CheckedAt.IsZero() {
 		return NotProbed

@@ -50,6 +50,10 @@ type Attempt struct {
 	Run  string // run ID
 	N    int    // attempt number, from 1
 	Kept string // root of the run directories; empty for the host's default
+	// Unclaimed says that the guard starts the command without asking anybody,
+	// once the order has reached it. Nothing but the host itself can then take
+	// the attempt back.
+	Unclaimed bool
 }
 
 // Dir is the name of the attempt's run directory below the root.
@@ -78,6 +82,21 @@ type Order struct {
 	Exclusive bool
 	// OutputBytes is how much of the output the host keeps.
 	OutputBytes int64
+	// StartBy is the last instant for a start, checked by the guard's own clock
+	// where it can't be talked to while it starts; zero for none.
+	StartBy time.Time
+	// Claim is how such a guard asks whether it may start; nil for a guard that
+	// is given its go, and for an unclaimed attempt.
+	Claim *Claim
+}
+
+// Claim is one HTTPS request, signed beforehand, that at most one asker passes:
+// the guard posts it and starts the command only if it is answered with 200, or
+// with its own token, which says that an earlier answer to it was lost.
+type Claim struct {
+	URL     string
+	Headers map[string]string // those that were signed, and the signature
+	Body    string
 }
 
 // Output is what the ledger keeps of a command's output: all of it up to
@@ -129,6 +148,10 @@ type Status struct {
 	// "running", or "ended".
 	Phase  Phase
 	Result Result // when Phase is Ended
+	// Hopeless says, of an absent attempt, why its order won't reach the host
+	// any more. That is no proof: an order on its way may still arrive, until it
+	// is taken back.
+	Hopeless string
 }
 
 // Phase is how far an attempt has come on its host.

@@ -45,7 +45,12 @@ type Job struct {
 	Grace       time.Duration `json:"grace"`
 	Retry       Retry         `json:"retry"`
 	Idempotent  bool          `json:"idempotent,omitempty"`
-	Notify      Notify        `json:"notify"`
+	// Unclaimed is "claim: off": hosts behind SSM start the command without
+	// asking the ledger, and the job never fails over on silence.
+	Unclaimed bool `json:"unclaimed,omitempty"`
+	// Protect keeps the host from EC2 Auto Scaling's scale-in during the run.
+	Protect bool   `json:"protect,omitempty"`
+	Notify  Notify `json:"notify"`
 }
 
 // Overlap is what happens to a due time while an earlier run of the job is in
@@ -114,7 +119,8 @@ type File struct {
 	Jobs    []Job // in the file's order
 	Fleet   Fleet
 	Targets map[string]Target // by name
-	// Ledger is a SQLite file's path or a postgres:// URL without a password.
+	// Ledger is a SQLite file's path, a postgres:// URL without a password, or
+	// dynamodb://REGION/TABLE.
 	Ledger string
 	// Retention is how long ended runs stay in the ledger and run directories
 	// on the hosts.
@@ -130,6 +136,40 @@ type Fleet struct {
 	MinFree int64
 	// MaxSkew is how far a host's clock may be off.
 	MaxSkew time.Duration
+	// EC2, if it is set, is where the hosts come from instead.
+	EC2 *EC2
+}
+
+// EC2 is a fleet of EC2 instances, reached through Systems Manager. Its JSON is
+// what the Lambda is given.
+type EC2 struct {
+	Region string `json:"region"`
+	// Tags narrow the fleet down, beside what each job selects.
+	Tags map[string]string `json:"tags,omitempty"`
+	// TargetGroup is the ARN of a load balancer's target group in which a host
+	// must be healthy; empty for none.
+	TargetGroup string `json:"target_group,omitempty"`
+	// Hybrid adds the managed nodes outside of EC2 (mi-…).
+	Hybrid bool `json:"hybrid,omitempty"`
+	// Document is the SSM document that commands are sent with: solocron's own
+	// by its name, or AWS-RunShellScript.
+	Document string `json:"document"`
+	// Claims is the DynamoDB table of the claims: the ledger's, if that is one.
+	// Empty if there is none, and every job's claim must be off.
+	Claims string `json:"claims,omitempty"`
+	// ClaimWithin is how long a command may take to reach its host before it is
+	// taken back.
+	ClaimWithin time.Duration `json:"claim_within"`
+	// Report has SSM itself tell a topic of every end, as a second, independent
+	// path; nil for none.
+	Report *Report `json:"report,omitempty"`
+}
+
+// Report is SSM's own notification. Topic and Role are ARNs; the role is SSM's
+// to assume.
+type Report struct {
+	Topic string `json:"topic"`
+	Role  string `json:"role"`
 }
 
 // Target is one receiver of notices. Exactly one of the pointers is set.
@@ -137,6 +177,15 @@ type Target struct {
 	Webhook *Webhook
 	Mail    *Mail
 	Chat    *Chat
+	SNS     *SNS
+}
+
+// SNS publishes the message to a topic. Chat is for a topic that Amazon Q
+// Developer in chat applications reads: it takes messages of its own form only,
+// and drops all others in silence, so such a topic serves nobody else.
+type SNS struct {
+	Topic string `json:"topic"` // ARN
+	Chat  bool   `json:"chat,omitempty"`
 }
 
 // Webhook posts the message as JSON.

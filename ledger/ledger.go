@@ -51,8 +51,8 @@ func (e *BusyError) Error() string {
 // sentinels mean that the ledger could not be reached or did not answer; a
 // write has then either happened or not, and repeating it tells which.
 type Ledger interface {
-	// Write applies each change on its own, all of them in one transaction:
-	// one change's refusal does not touch the others. The outcomes are in the
+	// Write applies each change on its own: all of a change or nothing of it is
+	// stored, and one change's refusal does not touch the others. The outcomes are in the
 	// changes' order. An error means that no outcome is known. A commit whose
 	// acknowledgement was lost is looked up before that is said.
 	Write(ctx context.Context, changes ...Change) ([]Outcome, error)
@@ -72,6 +72,12 @@ type Ledger interface {
 	PutJobs(ctx context.Context, now time.Time, jobs ...JobSpec) error
 	// Jobs returns every job ever put, by name.
 	Jobs(ctx context.Context) ([]Job, error)
+	// Job returns one job, or ErrNotFound.
+	Job(ctx context.Context, name string) (Job, error)
+	// Check records that every due time of the job up to the given one has its
+	// run; ErrNotFound for an unknown job. It never goes back. Repeating is
+	// safe.
+	Check(ctx context.Context, job string, through time.Time) error
 	// Spec returns the body that was put under the hash, or ErrNotFound.
 	Spec(ctx context.Context, hash string) ([]byte, error)
 	// Pause sets or clears a job's pause; ErrNotFound for an unknown job.
@@ -176,6 +182,8 @@ type Job struct {
 	// Through is the latest due time that has a scheduled or caught-up run (its
 	// Until for a range), zero if there is none.
 	Through time.Time `json:"through,omitzero"`
+	// Checked is how far Check has come, zero if it was never called.
+	Checked time.Time `json:"checked,omitzero"`
 	Pause   Pause     `json:"pause"`
 	Holder  string    `json:"holder,omitempty"` // the run that holds the slot
 	Fence   int64     `json:"fence"`            // the last fencing number given

@@ -126,6 +126,8 @@ type Policy struct {
 	Timeout     time.Duration `json:"timeout"`
 	Grace       time.Duration `json:"grace"`
 	Idempotent  bool          `json:"idempotent,omitempty"`
+	Unclaimed   bool          `json:"unclaimed,omitempty"`   // the job's claim is off: see guard.Attempt
+	Protect     bool          `json:"protect,omitempty"`     // keep the host from being scaled in during the run
 	Retries     int           `json:"retries,omitempty"`     // further attempts after a failed one
 	RetryOn     []State       `json:"retry_on,omitempty"`    // of Failed, TimedOut
 	Backoff     time.Duration `json:"backoff,omitempty"`     // before the first retry; doubles

@@ -39,6 +39,28 @@ var jobCases = map[string]func(*testing.T, ledger.Ledger){
 		putJob(t, l, at(3), "a", "hourly")
 		same(t, "another schedule", since(), at(3))
 	},
+	"one job is read by its name": func(t *testing.T, l ledger.Ledger) {
+		putJob(t, l, base, "a", "w")
+		putJob(t, l, base, "ab", "w")
+		put(t, l, occurrence("a", 5))
+		same(t, "as in the list", must(l.Job(t.Context(), "a"))(t), job(t, l, "a"))
+		_, err := l.Job(t.Context(), "b")
+		wantErr(t, err, ledger.ErrNotFound)
+	},
+	"checked only goes forward": func(t *testing.T, l ledger.Ledger) {
+		wantErr(t, l.Check(t.Context(), "a", base), ledger.ErrNotFound)
+		putJob(t, l, base, "a", "w")
+		same(t, "never", job(t, l, "a").Checked, time.Time{})
+		at := func(n int) time.Time { return base.Add(time.Duration(n) * time.Hour).UTC().Truncate(time.Millisecond) }
+		for _, c := range []struct{ to, want int }{{3, 3}, {3, 3}, {2, 3}, {4, 4}} {
+			if err := l.Check(t.Context(), "a", at(c.to)); err != nil {
+				t.Fatal(err)
+			}
+			same(t, "checked", job(t, l, "a").Checked, at(c.want))
+		}
+		putJob(t, l, at(5), "a", "other")
+		same(t, "after an edit", job(t, l, "a").Checked, at(4))
+	},
 	"specs are kept by hash": func(t *testing.T, l ledger.Ledger) {
 		putJob(t, l, base, "a", "w")
 		putJob(t, l, base, "a", "w")

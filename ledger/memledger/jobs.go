@@ -35,14 +35,44 @@ func (l *Ledger) Jobs(context.Context) ([]ledger.Job, error) {
 	defer l.mu.Unlock()
 	list := make([]ledger.Job, 0, len(l.jobs))
 	for _, name := range slices.Sorted(maps.Keys(l.jobs)) {
-		j := l.jobs[name]
-		j.Holder, j.Fence = l.slots[name].Holder, l.slots[name].Fence
-		if last, ok := l.newest(name); ok {
-			j.Through = sqlrow.Time(last.Through)
-		}
-		list = append(list, j)
+		list = append(list, l.job(name))
 	}
 	return list, nil
+}
+
+// Job implements [ledger.Ledger].
+func (l *Ledger) Job(_ context.Context, name string) (ledger.Job, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := l.jobs[name]; !known {
+		return ledger.Job{}, fmt.Errorf("job %s: %w", name, ledger.ErrNotFound)
+	}
+	return l.job(name), nil
+}
+
+// job is a known job with its slot and its newest run.
+func (l *Ledger) job(name string) ledger.Job {
+	j := l.jobs[name]
+	j.Holder, j.Fence = l.slots[name].Holder, l.slots[name].Fence
+	if last, ok := l.newest(name); ok {
+		j.Through = sqlrow.Time(last.Through)
+	}
+	return j
+}
+
+// Check implements [ledger.Ledger].
+func (l *Ledger) Check(_ context.Context, name string, through time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j, known := l.jobs[name]
+	if !known {
+		return fmt.Errorf("check job %s: %w", name, ledger.ErrNotFound)
+	}
+	if through.After(j.Checked) {
+		j.Checked = stored(through)
+		l.jobs[name] = j
+	}
+	return nil
 }
 
 // newest is the job's scheduled run that stands for the latest due time.

@@ -36,6 +36,15 @@ func (l *Ledger) Pause(ctx context.Context, job string, p ledger.Pause) error {
 	return err
 }
 
+// Check implements [ledger.Ledger].
+func (l *Ledger) Check(ctx context.Context, job string, through time.Time) error {
+	known, err := l.exec(ctx, "check job "+job, sqlrow.Check, job, through.UnixMilli())
+	if err == nil && known == 0 {
+		return fmt.Errorf("check job %s: %w", job, ledger.ErrNotFound)
+	}
+	return err
+}
+
 // Beat implements [ledger.Ledger].
 func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error {
 	_, err := l.exec(ctx, "beat of "+owner, sqlrow.Beat, owner, now.Add(ttl).UnixMilli())

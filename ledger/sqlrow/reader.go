@@ -80,18 +80,27 @@ func (r *Reader) Busy(ctx context.Context) (map[string]int, error) {
 
 // Jobs implements [ledger.Ledger].
 func (r *Reader) Jobs(ctx context.Context) ([]ledger.Job, error) {
-	return collect(ctx, r, "list jobs", `
-		SELECT name, hash, when_hash, since, holder, fence, paused, paused_by, paused_at, paused_note,
-			(SELECT max(r.through) FROM solocron.runs AS r WHERE r.job = j.name AND r.through IS NOT NULL)
-		FROM solocron.jobs AS j WHERE since IS NOT NULL ORDER BY name`, nil,
-		func(scan scanner) (ledger.Job, error) {
-			var j ledger.Job
-			var since, pausedAt, through *int64
-			err := scan(&j.Name, &j.Hash, &j.When, &since, &j.Holder, &j.Fence,
-				&j.Pause.On, &j.Pause.By, &pausedAt, &j.Pause.Note, &through)
-			j.Since, j.Pause.At, j.Through = Time(since), Time(pausedAt), Time(through)
-			return j, err
-		})
+	return collect(ctx, r, "list jobs", selectJob+` ORDER BY name`, nil, scanJob)
+}
+
+// Job implements [ledger.Ledger].
+func (r *Reader) Job(ctx context.Context, name string) (ledger.Job, error) {
+	jobs, err := collect(ctx, r, "read job "+name, selectJob+` AND name = $1`, []any{name}, scanJob)
+	return one(jobs, err, "job "+name)
+}
+
+const selectJob = `
+	SELECT name, hash, when_hash, since, checked, holder, fence, paused, paused_by, paused_at, paused_note,
+		(SELECT max(r.through) FROM solocron.runs AS r WHERE r.job = j.name AND r.through IS NOT NULL)
+	FROM solocron.jobs AS j WHERE since IS NOT NULL`
+
+func scanJob(scan scanner) (ledger.Job, error) {
+	var j ledger.Job
+	var since, checked, pausedAt, through *int64
+	err := scan(&j.Name, &j.Hash, &j.When, &since, &checked, &j.Holder, &j.Fence,
+		&j.Pause.On, &j.Pause.By, &pausedAt, &j.Pause.Note, &through)
+	j.Since, j.Checked, j.Pause.At, j.Through = Time(since), Time(checked), Time(pausedAt), Time(through)
+	return j, err
 }
 
 // Spec implements [ledger.Ledger].

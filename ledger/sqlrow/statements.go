@@ -49,6 +49,10 @@ const (
 			paused_note = CASE WHEN paused AND $2 THEN paused_note ELSE $5 END,
 			paused = $2
 		WHERE name = $1 AND since IS NOT NULL`
+	// Check takes name and time. It affects no row if the job is unknown.
+	Check = `
+		UPDATE solocron.jobs SET checked = CASE WHEN coalesce(checked, 0) < $2 THEN $2 ELSE checked END
+		WHERE name = $1 AND since IS NOT NULL`
 
 	// Beat takes the owner and the end of its life.
 	Beat = `
