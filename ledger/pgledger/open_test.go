@@ -74,7 +74,7 @@ func TestOpenedByManyAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
+func dial(t *testing.T, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -94,6 +94,19 @@ func TestNewerSchema(t *testing.T) {
 	}
 }
 
+// migrated brings a database up to the last of the steps.
+func migrated(t *testing.T, url string, steps []string) {
+	t.Helper()
+	l, err := connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.migrate(t.Context(), steps); err != nil {
+		t.Fatal(err)
+	}
+}
+
 var comment = regexp.MustCompile(`--.*`)
 
 // A process killed within a migration leaves the old schema, and the next one
@@ -103,11 +116,9 @@ func TestMigrationKilled(t *testing.T) {
 		statements := strings.Split(strings.TrimSpace(comment.ReplaceAllString(script, "")), ";")
 		for done := range statements {
 			url := pgtest.URL(t)
-			conn := connect(t, url)
+			conn := dial(t, url)
 			begin := "BEGIN; CREATE SCHEMA IF NOT EXISTS solocron; " + strings.Join(statements[:done], ";")
-			if v > 0 {
-				t.Fatal("bring the database to the version before the step first")
-			}
+			migrated(t, url, migrations()[:v])
 			if _, err := conn.PgConn().Exec(t.Context(), begin).ReadAll(); err != nil {
 				t.Fatal(err)
 			}
@@ -145,7 +156,7 @@ func TestFailedMigrationLeavesTheOldSchema(t *testing.T) {
 func TestPlainUser(t *testing.T) {
 	url := pgtest.URL(t)
 	open(t, url)
-	conn := connect(t, url)
+	conn := dial(t, url)
 	defer conn.Close(t.Context())
 	role := "plain_" + conn.Config().Database
 	if _, err := conn.PgConn().Exec(t.Context(), `CREATE ROLE `+role+` LOGIN; GRANT USAGE ON SCHEMA solocron TO `+role+`;

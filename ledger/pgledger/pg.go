@@ -62,6 +62,18 @@ const limits = `SELECT set_config('statement_timeout', '15s', true), set_config(
 // URL's parameters are those of libpq and pgxpool, such as pool_max_conns. No
 // error shows the password. Only ErrNewer is among the port's errors here.
 func Open(ctx context.Context, url string) (*Ledger, error) {
+	l, err := connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.migrate(ctx, migrations()); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// connect is Open with the schema as it is.
+func connect(ctx context.Context, url string) (*Ledger, error) {
 	config, err := parse(url)
 	if err != nil {
 		return nil, err
@@ -73,9 +85,6 @@ func Open(ctx context.Context, url string) (*Ledger, error) {
 	l := &Ledger{pool: pool, name: name(config)}
 	l.Reader = sqlrow.Reader{
 		DB: stdlib.OpenDBFromPool(pool), Dialect: sqlrow.PostgreSQL, Explain: l.explain, Timeout: readTimeout,
-	}
-	if err := l.migrate(ctx, migrations()); err != nil {
-		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
