@@ -4,9 +4,10 @@
 # Makes sure that the programs which the tests use are there: all of them, or
 # the ones named. As root on Debian and its kin the missing packages are
 # installed, without starting a service; anybody else is told what to install.
+# moto has no package there: pip puts it into an environment of its own.
 set -eu
 
-# One line each: program, Debian packages.
+# One line each: program, Debian packages (for moto_server, what pip needs).
 known='
 bash bash
 busybox busybox
@@ -15,6 +16,7 @@ flock util-linux
 gcc gcc libc6-dev
 git git
 initdb postgresql
+moto_server python3-venv
 pgbouncer pgbouncer
 postgres postgresql
 ps procps
@@ -46,8 +48,19 @@ packages() { missing | cut -d ' ' -f 2- | tr ' ' '\n' | sort -u | tr '\n' ' '; }
 
 tell() {
 	missing | while read -r program packages; do
-		printf '%s\n' "missing: $program (Debian: $packages)" >&2
+		case $program in
+		moto_server) printf '%s\n' "missing: $program (Python: pip install '$moto')" >&2 ;;
+		*) printf '%s\n' "missing: $program (Debian: $packages)" >&2 ;;
+		esac
 	done
+}
+
+moto='moto[server]~=5.2.1'
+install_moto() {
+	home=/usr/local/lib/solocron-moto
+	python3 -m venv "$home"
+	"$home/bin/pip" install --quiet "$moto"
+	ln -sf "$home/bin/moto_server" /usr/local/bin/moto_server
 }
 
 # Until the end, policy-rc.d keeps the packages from starting their services,
@@ -75,6 +88,9 @@ install_missing() {
 	apt-get update -qq
 	# shellcheck disable=SC2046 # one word for each package
 	apt-get install -qq -y --no-install-recommends $(packages) </dev/null >/dev/null
+	case " $(missing | cut -d ' ' -f 1 | tr '\n' ' ')" in
+	*' moto_server '*) install_moto ;;
+	esac
 }
 
 wanted=$*

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package mototest
+
+import "syscall"
+
+func withParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
