@@ -35,10 +35,19 @@ const maxCatchup = 1000
 // starts, whatever catchup says, if it is within the job's start-within: it is
 // late, not missed. Others run only if catchup wants them.
 func owed(j job.Job, when *schedule.Schedule, last, t time.Time) (runs []occurrence, missed []time.Time) {
-	var due []time.Time
+	return sort(j, between(when, last, t), t)
+}
+
+// between are the due times in (last, t].
+func between(when *schedule.Schedule, last, t time.Time) (due []time.Time) {
 	for next, ok := when.Next(last); ok && !next.After(t); next, ok = when.Next(next) {
 		due = append(due, next)
 	}
+	return due
+}
+
+// sort is owed for due times that are known.
+func sort(j job.Job, due []time.Time, t time.Time) (runs []occurrence, missed []time.Time) {
 	if len(due) == 0 {
 		return nil, nil
 	}
@@ -84,7 +93,7 @@ func (d *Dispatcher) occur(a arrears) {
 	}
 	for _, o := range a.run {
 		select {
-		case <-d.start(d.newOccurrence(a.job, o)):
+		case <-d.start(d.work, d.newOccurrence(a.job, o)):
 		case <-d.stop:
 			return
 		}

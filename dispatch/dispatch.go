@@ -37,10 +37,20 @@ import (
 // required; the caller owns and closes them after Run has returned.
 type Options struct {
 	Ledger   ledger.Ledger
-	Fleet    *fleet.Watch
+	Fleet    fleet.View
 	Executor executor.Executor
 	Secret   func(ref string) (string, error) // resolves "env:NAME" and "file:PATH"
 	Log      *slog.Logger
+
+	// Protector switches scale-in protection for the jobs that ask for it. Nil
+	// for fleets that have none.
+	Protector fleet.Protector
+	// Stepwise makes a dispatcher that never waits: what would wait is left to a
+	// later Due, News or Sweep, of this dispatcher or another one. It is not
+	// given a file, and Run is not called; see stepwise.go.
+	Stepwise bool
+	// Receivers are a stepwise dispatcher's notice targets, by name.
+	Receivers map[string]notifier.Notifier
 
 	// Sole says that the ledger admits one dispatcher at a time, so that any
 	// run owned by another is an orphan at once.
@@ -55,6 +65,10 @@ type Options struct {
 	// Unreachable is how long past its timeout a running attempt may stay
 	// unheard of before it is lost. Default 1m.
 	Unreachable time.Duration
+	// ClaimWithin is how long an order may take to reach a host that nobody can
+	// talk to while it starts, before it is taken back. Zero if the fleet has no
+	// such hosts.
+	ClaimWithin time.Duration
 	// Observe, if set, is called after every change of a run has been stored.
 	// It must not block.
 	Observe func(run.Run)
@@ -84,6 +98,7 @@ type Dispatcher struct {
 	picked    map[string]int               // picks by host that are not in the ledger yet
 	receivers map[string]notifier.Notifier // by target
 	specs     map[string]job.Job           // by hash
+	freed     []string                     // jobs whose slot came free in a step
 	picking   sync.Mutex                   // one least-busy pick at a time
 
 	replan chan struct{} // the generation changed
@@ -116,6 +131,8 @@ func New(o Options) *Dispatcher {
 		specs:   map[string]job.Job{},
 		replan:  make(chan struct{}, 1),
 		outbox:  make(chan struct{}, 1),
+
+		receivers: o.Receivers,
 	}
 }
 
@@ -186,9 +203,17 @@ func (d *Dispatcher) beat(ctx context.Context) {
 
 // start drives a run in a goroutine of its own, unless one does already. The
 // returned channel is closed once the run is in the ledger, or will not be by
-// this driver's doing.
-func (d *Dispatcher) start(r run.Run) (recorded <-chan struct{}) {
+// this driver's doing. A stepwise dispatcher has driven the run as far as it
+// goes when start returns.
+func (d *Dispatcher) start(ctx context.Context, r run.Run) (recorded <-chan struct{}) {
 	c := make(chan struct{})
+	if d.Stepwise {
+		if err := d.step(ctx, r); err != nil {
+			d.Log.Error("run does not get on", "run", r.ID, "error", err)
+		}
+		close(c)
+		return c
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, driven := d.active[r.ID]; driven || d.work == nil || d.stopping() {
@@ -198,7 +223,7 @@ func (d *Dispatcher) start(r run.Run) (recorded <-chan struct{}) {
 	d.active[r.ID] = struct{}{}
 	d.drivers.Go(func() {
 		defer d.done(r.ID)
-		d.drive(d.work, r, c)
+		_ = d.drive(d.work, r, c)
 	})
 	return c
 }

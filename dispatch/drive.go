@@ -19,7 +19,10 @@ import (
 // drive takes a run from wherever it stands to its end, or to where this
 // dispatcher has nothing more to say: it was taken over, it is lost, or the
 // dispatcher stops. It closes recorded as soon as the run is in the ledger.
-func (d *Dispatcher) drive(ctx context.Context, r run.Run, recorded chan<- struct{}) {
+//
+// A stepwise dispatcher leaves the run wherever it would have to wait, and
+// returns what keeps it from getting on; others try again until ctx is done.
+func (d *Dispatcher) drive(ctx context.Context, r run.Run, recorded chan<- struct{}) error {
 	var once sync.Once
 	note := func() { once.Do(func() { close(recorded) }) }
 	defer note()
@@ -36,25 +39,33 @@ func (d *Dispatcher) drive(ctx context.Context, r run.Run, recorded chan<- struc
 		if r.Version > 0 {
 			note()
 		}
-		if err == nil {
+		switch {
+		case err == nil:
 			continue
-		}
-		if ctx.Err() != nil || errors.Is(err, errStopping) {
-			return
+		case errors.Is(err, errStopping), errors.Is(err, errLater):
+			return nil
+		case ctx.Err() != nil, d.Stepwise:
+			return err
 		}
 		d.Log.Error("run does not get on", "run", r.ID, "state", r.State, "error", err)
 		if !d.rest(ctx, time.Second) {
-			return
+			return ctx.Err()
 		}
 		if stored, err := d.Ledger.Run(ctx, r.ID); err == nil {
 			r = stored
 		}
 	}
+	return nil
 }
 
-// errStopping ends the drive of a run that has not started when the dispatcher
-// stops; the next one finds it in the ledger.
-var errStopping = errors.New("the scheduler is stopping")
+var (
+	// errStopping ends the drive of a run that has not started when the
+	// dispatcher stops; the next one finds it in the ledger.
+	errStopping = errors.New("the scheduler is stopping")
+	// errLater ends the drive of a run that a stepwise dispatcher would have to
+	// wait for, or that another one is carrying on.
+	errLater = errors.New("left to a later event")
+)
 
 // launch looks for a host for a planned run and records the intent, unless it
 // is held back, too late, or an earlier run of its job is in the way.
@@ -106,7 +117,11 @@ func (d *Dispatcher) intend(ctx context.Context, j job.Job, r run.Run, from stri
 		slot.Op = ledger.SlotShare
 	}
 	n := len(r.Attempts) + 1
-	next, err := d.write(ctx, r, run.Intend{Host: host.ID, Token: token(), Ref: string(where)},
+	protects, err := d.protects(ctx, r, host)
+	if err != nil {
+		return r, err
+	}
+	next, err := d.write(ctx, r, run.Intend{Host: host.ID, Token: token(), Ref: string(where), Protects: protects},
 		slot, &ledger.Detail{Attempt: n, Pick: pick})
 	var busy *ledger.BusyError
 	if errors.As(err, &busy) {
@@ -121,6 +136,9 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 	a := *r.Attempt()
 	host, order, err := d.order(ctx, r)
 	if err != nil {
+		return d.apply(ctx, r, run.Refused{N: a.N, Proof: err.Error()})
+	}
+	if err := d.protect(ctx, a, host); err != nil {
 		return d.apply(ctx, r, run.Refused{N: a.N, Proof: err.Error()})
 	}
 	granted := r
@@ -140,6 +158,10 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 	err = d.Executor.Start(ctx, host, order, grant)
 	proof := executor.Proven(err)
 	switch {
+	case errors.Is(err, errLater):
+		return granted, err // another one has given go, and sends the order
+	case err == nil && d.Stepwise:
+		return granted, errLater
 	case err == nil, granted.Owner != d.owner, granted.State.Final():
 		return granted, nil // it runs; or it was taken over or cancelled before go
 	case errors.Is(err, executor.ErrDelivered):
@@ -148,7 +170,12 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 		return d.apply(ctx, granted, run.Go{N: a.N})
 	case proof == nil && granted.State == run.Running:
 		d.Log.Warn("start in doubt; asking the host", "run", r.ID, "host", host.ID, "error", err)
+		if d.Stepwise {
+			return granted, errLater
+		}
 		return granted, nil
+	case errors.Is(err, executor.ErrThrottled):
+		return d.throttled(ctx, granted, proof)
 	case proof != nil && ctx.Err() == nil:
 		if errors.Is(err, executor.ErrUnreachable) {
 			d.Fleet.Down(host.ID, proof.Reason())
@@ -157,6 +184,18 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 	}
 	return granted, err
 }
+
+// throttled takes an attempt back that was never sent, and holds the run back
+// for a while: there is nothing against its host.
+func (d *Dispatcher) throttled(ctx context.Context, r run.Run, proof *executor.NotStarted) (run.Run, error) {
+	r, err := d.apply(ctx, r, run.Refused{N: r.Attempt().N, Proof: proof.Reason(), Revoked: true})
+	if err != nil || r.State != run.Planned {
+		return r, err
+	}
+	return d.hold(ctx, r, run.Wait{Until: now().Add(throttleRest), Reason: proof.Reason()}, nil, throttleRest)
+}
+
+const throttleRest = 15 * time.Second
 
 // grantWithin bounds the commit of a go; a guard waits a minute for it.
 const grantWithin = 30 * time.Second
@@ -178,8 +217,12 @@ func (d *Dispatcher) order(ctx context.Context, r run.Run) (fleet.Host, guard.Or
 			return host, guard.Order{}, fmt.Errorf("secret %s: %w", name, err)
 		}
 	}
+	startBy := r.StartBy
+	if a.N > 1 && !startBy.After(now()) {
+		startBy = now().Add(j.StartWithin) // a retry takes its time
+	}
 	return host, guard.Order{
-		Attempt: attemptOf(r.ID, a.N, host), Token: a.Token,
+		Attempt: attemptOf(&r, a.N, host), Token: a.Token, StartBy: startBy,
 		Job: r.Job, Due: r.Due, Host: a.Host, Fence: a.Fence,
 		Command: j.Command, Shell: j.Shell, User: j.User, Dir: j.Dir,
 		Env: j.Env, Secrets: secrets,
@@ -198,8 +241,8 @@ func hostOf(a *run.Attempt) (fleet.Host, error) {
 	return h, nil
 }
 
-func attemptOf(id string, n int, h fleet.Host) guard.Attempt {
-	return guard.Attempt{Run: id, N: n, Kept: h.RunDir}
+func attemptOf(r *run.Run, n int, h fleet.Host) guard.Attempt {
+	return guard.Attempt{Run: r.ID, N: n, Kept: h.RunDir, Unclaimed: r.Policy.Unclaimed}
 }
 
 // follow waits for the end of a running attempt and records it. A host that
@@ -211,10 +254,13 @@ func (d *Dispatcher) follow(ctx context.Context, r run.Run) (run.Run, error) {
 	if err != nil {
 		return d.apply(ctx, r, run.Vanished{N: a.N, Reason: err.Error()})
 	}
+	at := attemptOf(&r, a.N, host)
+	if d.Stepwise {
+		return d.look(ctx, r, host, at)
+	}
 	over := d.over(r)
 	wctx, cancel := context.WithDeadline(ctx, over)
 	defer cancel()
-	at := attemptOf(r.ID, a.N, host)
 	if r.Cancel != "" {
 		d.drivers.Go(func() { d.halt(wctx, host, at, false) })
 	}
@@ -230,10 +276,10 @@ func (d *Dispatcher) follow(ctx context.Context, r run.Run) (run.Run, error) {
 	return r, err
 }
 
-// over is when a running attempt's guard must have ended it, with room for a
-// host that is slow to answer.
+// over is when a running attempt's guard must have ended it, with room for an
+// order that is slow to arrive and a host that is slow to answer.
 func (d *Dispatcher) over(r run.Run) time.Time {
-	return r.Attempt().StartedAt.Add(r.Policy.Timeout + r.Policy.Grace + d.Unreachable)
+	return r.Attempt().StartedAt.Add(d.ClaimWithin + r.Policy.Timeout + r.Policy.Grace + d.Unreachable)
 }
 
 // conclude records what a host said of attempt n.

@@ -23,16 +23,13 @@ func (d *Dispatcher) deliver(ctx context.Context) {
 	busy := map[string]bool{}
 	idle := make(chan string)
 	for {
-		d.mu.Lock()
-		receivers := d.receivers
-		d.mu.Unlock()
-		for target, to := range receivers {
+		for target, send := range d.deliverers() {
 			if busy[target] {
 				continue
 			}
 			busy[target] = true
 			deliveries.Go(func() {
-				d.deliverTo(ctx, target, to)
+				d.deliverTo(ctx, target, send)
 				select {
 				case idle <- target:
 				case <-ctx.Done():
@@ -55,8 +52,26 @@ func (d *Dispatcher) deliver(ctx context.Context) {
 	}
 }
 
+// deliverer tries one delivery of a notice.
+type deliverer func(context.Context, ledger.Notice) error
+
+// deliverers are the ways out of the outbox, by target.
+func (d *Dispatcher) deliverers() map[string]deliverer {
+	d.mu.Lock()
+	receivers := d.receivers
+	d.mu.Unlock()
+	all := make(map[string]deliverer, len(receivers)+1)
+	for target, to := range receivers {
+		all[target] = func(ctx context.Context, n ledger.Notice) error { return send(ctx, to, n) }
+	}
+	if d.Protector != nil {
+		all[protection] = d.unprotect
+	}
+	return all
+}
+
 // deliverTo sends what is due for the target, a few at a time, until nothing is.
-func (d *Dispatcher) deliverTo(ctx context.Context, target string, to notifier.Notifier) {
+func (d *Dispatcher) deliverTo(ctx context.Context, target string, send deliverer) {
 	for ctx.Err() == nil {
 		notices, err := d.Ledger.TakeNotices(ctx, target, now(), noticeLease, noticeBatch)
 		if err != nil {
@@ -70,7 +85,7 @@ func (d *Dispatcher) deliverTo(ctx context.Context, target string, to notifier.N
 		}
 		var batch sync.WaitGroup
 		for _, n := range notices {
-			batch.Go(func() { d.deliverOne(ctx, to, n) })
+			batch.Go(func() { d.deliverOne(ctx, send, n) })
 		}
 		batch.Wait()
 	}
@@ -78,8 +93,8 @@ func (d *Dispatcher) deliverTo(ctx context.Context, target string, to notifier.N
 
 // deliverOne tries one delivery and records what became of it. A crash in
 // between repeats the message after its lease.
-func (d *Dispatcher) deliverOne(ctx context.Context, to notifier.Notifier, n ledger.Notice) {
-	err := send(ctx, to, n)
+func (d *Dispatcher) deliverOne(ctx context.Context, send deliverer, n ledger.Notice) {
+	err := send(ctx, n)
 	if ctx.Err() != nil && err != nil {
 		return
 	}

@@ -112,6 +112,9 @@ func (d *Dispatcher) hold(ctx context.Context, r run.Run, w run.Wait, detail *le
 		}
 		r = held
 	}
+	if d.Stepwise {
+		return r, errLater
+	}
 	timer := time.NewTimer(most)
 	defer timer.Stop()
 	select {
@@ -146,6 +149,17 @@ func (d *Dispatcher) join(jobName string) (poke <-chan struct{}, leave func()) {
 		if len(d.waiting[jobName]) == 0 {
 			delete(d.waiting, jobName)
 		}
+	}
+}
+
+// free tells those that wait for the job's slot, if its runs do.
+func (d *Dispatcher) free(r run.Run) {
+	d.poke(r.Job)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	// A job whose spec this dispatcher has not read is left to the sweep.
+	if j := d.specs[r.Spec]; d.Stepwise && j.Overlap != "" && j.Overlap != job.Skip && j.Overlap != job.Allow {
+		d.freed = append(d.freed, r.Job)
 	}
 }
 

@@ -16,8 +16,12 @@ import (
 // ErrUnknownJob means that the jobs file has no such job.
 var ErrUnknownJob = errors.New("no such job in the jobs file")
 
-// Job returns a job of the file at work.
-func (d *Dispatcher) Job(name string) (job.Job, error) {
+// Job returns a job of the file at work; of a stepwise dispatcher, a job of the
+// ledger.
+func (d *Dispatcher) Job(ctx context.Context, name string) (job.Job, error) {
+	if d.Stepwise {
+		return d.jobNow(ctx, name)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p, ok := d.gen.jobs[name]
@@ -27,11 +31,30 @@ func (d *Dispatcher) Job(name string) (job.Job, error) {
 	return p.Job, nil
 }
 
+// Jobs returns the jobs of the file at work, in its order; of a stepwise
+// dispatcher, those of the ledger, by name.
+func (d *Dispatcher) Jobs(ctx context.Context) ([]job.Job, error) {
+	if !d.Stepwise {
+		return d.File().Jobs, nil
+	}
+	known, err := d.Ledger.Jobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]job.Job, len(known))
+	for i, k := range known {
+		if list[i], err = d.spec(ctx, k.Hash); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
 // RunNow makes an occurrence of the job that is due at once, and returns it
 // as soon as it is in the ledger. A pause does not stop it; the overlap policy
 // applies.
 func (d *Dispatcher) RunNow(ctx context.Context, name, by string) (run.Run, error) {
-	j, err := d.Job(name)
+	j, err := d.Job(ctx, name)
 	if err != nil {
 		return run.Run{}, err
 	}
@@ -42,7 +65,7 @@ func (d *Dispatcher) RunNow(ctx context.Context, name, by string) (run.Run, erro
 	if err != nil {
 		return run.Run{}, fmt.Errorf("run job %s now: %w", name, err)
 	}
-	d.start(r)
+	d.start(ctx, r)
 	return r, nil
 }
 
@@ -82,7 +105,7 @@ func (d *Dispatcher) Resolve(ctx context.Context, id string, as run.State, why s
 func (d *Dispatcher) Rerun(ctx context.Context, id, why string) (run.Run, error) {
 	r, err := d.decideOn(ctx, id, run.Rerun{Why: why})
 	if err == nil && r.Owner == d.owner {
-		d.start(r)
+		d.start(ctx, r)
 	}
 	return r, err
 }
@@ -106,7 +129,7 @@ func (d *Dispatcher) decide(ctx context.Context, r run.Run, e run.Event) (run.Ru
 		if r.State == run.Lost {
 			next.Owner = d.owner
 		}
-		out, err := d.store(ctx, next, effects, ledger.Slot{}, nil)
+		out, err := d.store(ctx, r, next, effects, ledger.Slot{}, nil)
 		if err != nil {
 			return r, err
 		}
@@ -129,7 +152,7 @@ func (d *Dispatcher) haltRun(ctx context.Context, r run.Run, kill bool) {
 	if err != nil {
 		return
 	}
-	d.halt(ctx, host, attemptOf(r.ID, a.N, host), kill)
+	d.halt(ctx, host, attemptOf(&r, a.N, host), kill)
 }
 
 // halt asks once. The sweep asks again for as long as the run goes on.
@@ -158,7 +181,7 @@ func (d *Dispatcher) Output(ctx context.Context, r run.Run, n int, offset int64,
 			if err != nil {
 				return nil, err
 			}
-			return d.Executor.Output(ctx, host, attemptOf(r.ID, n, host), offset, limit)
+			return d.Executor.Output(ctx, host, attemptOf(&r, n, host), offset, limit)
 		}
 	}
 	return nil, fmt.Errorf("run %s has no attempt %d", r.ID, n)
@@ -167,11 +190,11 @@ func (d *Dispatcher) Output(ctx context.Context, r run.Run, n int, offset int64,
 // Candidates assesses the fleet for a job as a start would now, without
 // starting anything.
 func (d *Dispatcher) Candidates(ctx context.Context, name string) ([]fleet.Candidate, error) {
-	j, err := d.Job(name)
+	j, err := d.Job(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	hosts, err := d.Fleet.Hosts(ctx)
+	hosts, err := d.Fleet.Find(ctx, j.Hosts)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 // the choice. done must be called once the intent is written, or isn't going
 // to be: until then the pick counts as an attempt under way on its host.
 func (d *Dispatcher) pick(ctx context.Context, j job.Job, r *run.Run) (_ fleet.Host, _ *fleet.Pick, done func(), _ error) {
-	hosts, err := d.Fleet.Hosts(ctx)
+	hosts, err := d.Fleet.Find(ctx, j.Hosts)
 	if err != nil {
 		return fleet.Host{}, nil, nil, err
 	}
@@ -158,7 +158,7 @@ func (d *Dispatcher) noHost(ctx context.Context, j job.Job, r run.Run, pick *fle
 // triedAll reports whether no host of the fleet is left that the run has not
 // been on and that may yet become fit.
 func (d *Dispatcher) triedAll(ctx context.Context, j job.Job, r *run.Run) bool {
-	hosts, err := d.Fleet.Hosts(ctx)
+	hosts, err := d.Fleet.Find(ctx, j.Hosts)
 	if err != nil {
 		return false
 	}

@@ -47,7 +47,7 @@ func (d *Dispatcher) sweepOnce(ctx context.Context) error {
 		case r.Owner == d.owner && r.State == run.Running && r.Cancel != "":
 			d.drivers.Go(func() { d.haltRun(ctx, r, false) })
 		case r.Owner == d.owner:
-			d.start(r) // unless it is driven already
+			d.start(ctx, r) // unless it is driven already
 		}
 	}
 	return nil
@@ -67,7 +67,7 @@ func (d *Dispatcher) adopt(ctx context.Context, r run.Run) {
 		}
 	}
 	mine.Owner = d.owner
-	out, err := d.store(ctx, mine, tell, ledger.Slot{}, nil)
+	out, err := d.store(ctx, r, mine, tell, ledger.Slot{}, nil)
 	switch {
 	case err != nil:
 		d.Log.Error("adopt", "run", r.ID, "error", err)
@@ -77,7 +77,7 @@ func (d *Dispatcher) adopt(ctx context.Context, r run.Run) {
 	default:
 		d.Log.Info("took a run over", "run", r.ID, "state", r.State, "from", r.Owner)
 		d.written(r, out.Run, tell)
-		d.start(out.Run)
+		d.start(ctx, out.Run)
 	}
 }
 
@@ -110,7 +110,7 @@ func (d *Dispatcher) ask(ctx context.Context, r run.Run) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askSoon)
 	defer cancel()
-	status, err := d.Executor.Status(ctx, host, attemptOf(r.ID, a.N, host))
+	status, err := d.Executor.Status(ctx, host, attemptOf(&r, a.N, host))
 	if err != nil || status.Phase != guard.PhaseEnded {
 		return
 	}
@@ -124,7 +124,7 @@ func (d *Dispatcher) ask(ctx context.Context, r run.Run) {
 		d.mu.Lock()
 		delete(d.heard, r.ID)
 		d.mu.Unlock()
-		d.start(after)
+		d.start(ctx, after)
 	}
 }
 

@@ -32,7 +32,7 @@ func (d *Dispatcher) write(ctx context.Context, r run.Run, e run.Event, slot led
 		if err != nil {
 			return r, err
 		}
-		out, err := d.store(ctx, next, effects, slot, detail)
+		out, err := d.store(ctx, r, next, effects, slot, detail)
 		if err != nil {
 			return r, err
 		}
@@ -41,10 +41,17 @@ func (d *Dispatcher) write(ctx context.Context, r run.Run, e run.Event, slot led
 			d.written(r, out.Run, effects)
 			return out.Run, nil
 		case errors.Is(out.Err, ledger.ErrExists), errors.Is(out.Err, ledger.ErrStale):
-			if out.Run.Owner != d.owner || !applies(out.Run, e) {
+			switch {
+			case applies(out.Run, e) && d.Stepwise:
+				r = out.Run
+				r.Owner = d.owner
+			case d.Stepwise:
+				return out.Run, errLater
+			case out.Run.Owner != d.owner || !applies(out.Run, e):
 				return out.Run, nil
+			default:
+				r = out.Run
 			}
-			r = out.Run
 		default:
 			return r, out.Err
 		}
@@ -60,8 +67,9 @@ func applies(r run.Run, e run.Event) bool {
 // store writes one stepped run until the ledger answers. A write that did
 // happen although its answer was lost shows itself as stale, with just the run
 // that was to be written.
-func (d *Dispatcher) store(ctx context.Context, next run.Run, effects []run.Effect, slot ledger.Slot, detail *ledger.Detail) (ledger.Outcome, error) {
+func (d *Dispatcher) store(ctx context.Context, was, next run.Run, effects []run.Effect, slot ledger.Slot, detail *ledger.Detail) (ledger.Outcome, error) {
 	c := ledger.Change{Run: next, Slot: slot, Detail: detail}
+	release := releases(was, next)
 	if slices.Contains(effects, run.Free) {
 		c.Slot.Op = ledger.SlotRelease
 	}
@@ -69,6 +77,8 @@ func (d *Dispatcher) store(ctx context.Context, next run.Run, effects []run.Effe
 		if slices.Contains(effects, run.Tell) && c.Notices == nil {
 			c.Notices = d.notices(ctx, next, detail)
 		}
+		c.Notices = append(c.Notices, release...)
+		release = nil
 		outcomes, err := d.Ledger.Write(ctx, c)
 		if err == nil {
 			out := outcomes[0]
@@ -106,9 +116,9 @@ func same(stored, want run.Run) bool {
 // written tells those who wait for it that a change is in the ledger.
 func (d *Dispatcher) written(was, r run.Run, effects []run.Effect) {
 	if slices.Contains(effects, run.Free) {
-		d.poke(r.Job)
+		d.free(r)
 	}
-	if slices.Contains(effects, run.Tell) {
+	if slices.Contains(effects, run.Tell) || len(releases(was, r)) > 0 {
 		signal(d.outbox)
 	}
 	if d.Observe != nil && (was.State != r.State || was.Version == 0) {
@@ -153,6 +163,7 @@ func (d *Dispatcher) newRun(j job.Job, id string, due time.Time, trigger run.Tri
 		StartBy: due.UTC().Add(j.StartWithin),
 		Policy: run.Policy{
 			Timeout: j.Timeout, Grace: j.Grace, Idempotent: j.Idempotent,
+			Unclaimed: j.Unclaimed, Protect: j.Protect,
 			Retries: j.Retry.Attempts, RetryOn: j.Retry.On,
 			Backoff: j.Retry.Backoff, MaxBackoff: j.Retry.MaxBackoff,
 			MaxAttempts: j.Retry.Attempts + spareAttempts,

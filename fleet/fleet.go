@@ -74,3 +74,12 @@ type Protector interface {
 	// Auto Scaling group, or that left it, is no error. Repeating is safe.
 	Protect(ctx context.Context, h Host, on bool) error
 }
+
+// View is a fleet as a scheduler looks at it: who is there, and who is fit.
+type View interface {
+	Finder
+	// Health is what is known of a listed host without asking it.
+	Health(h Host) Health
+	// Down refuses a host for a while: a command just failed to start there.
+	Down(hostID, reason string)
+}

@@ -117,6 +117,9 @@ func (w *Watch) Hosts(ctx context.Context) ([]Host, error) {
 	return hosts, nil
 }
 
+// Find is Hosts: the list has everybody.
+func (w *Watch) Find(ctx context.Context, _ Selector) ([]Host, error) { return w.Hosts(ctx) }
+
 // Health is what the last probe of the host found. A host is refused that was
 // never probed, or whose last probe is older than MaxAge.
 func (w *Watch) Health(h Host) Health {

@@ -78,8 +78,9 @@ type Attempt struct {
 	StartedAt time.Time    `json:"started_at,omitzero"`
 	EndedAt   time.Time    `json:"ended_at,omitzero"`
 	ExitCode  *int         `json:"exit_code,omitempty"`
-	Ref       string       `json:"ref,omitempty"`  // how the executor finds the attempt again
-	Note      string       `json:"note,omitempty"` // what the guard had to say, such as "output detached"
+	Ref       string       `json:"ref,omitempty"`      // how the executor finds the attempt again
+	Protects  bool         `json:"protects,omitempty"` // its host's scale-in protection is this attempt's, to be taken off again
+	Note      string       `json:"note,omitempty"`     // what the guard had to say, such as "output detached"
 }
 
 // Run is the record of one occurrence. Times are UTC; Due to the second, the

@@ -13,7 +13,10 @@ type Event interface{ event() }
 type (
 	// Intend picks a host for the next attempt. It is written before anything
 	// is sent.
-	Intend struct{ Host, Token, Ref string }
+	Intend struct {
+		Host, Token, Ref string
+		Protects         bool
+	}
 	// Go allows attempt N to start. It is written before the guard is told.
 	Go struct{ N int }
 	// Refused proves that attempt N never started and never will. Revoked says
@@ -161,7 +164,7 @@ func (s step) intend(e Intend) ([]Effect, error) {
 		return nil, s.not("its time to start is over")
 	}
 	s.Attempts = append(s.Attempts, Attempt{
-		N: len(s.Attempts) + 1, Host: e.Host, Token: e.Token, Ref: e.Ref,
+		N: len(s.Attempts) + 1, Host: e.Host, Token: e.Token, Ref: e.Ref, Protects: e.Protects,
 		State: AttemptStarting, Intended: s.now,
 	})
 	s.State, s.Reason, s.NotBefore = Starting, "", time.Time{}

@@ -27,7 +27,7 @@ func (s *Server) pause(on bool) handler {
 			return nil, err
 		}
 		name := r.PathValue("job")
-		if _, err := s.Dispatcher.Job(name); err != nil {
+		if _, err := s.Dispatcher.Job(r.Context(), name); err != nil {
 			return nil, err
 		}
 		p := ledger.Pause{On: on}

@@ -115,8 +115,12 @@ func (s *Server) jobs(r *http.Request) (any, error) {
 	for _, k := range known {
 		byName[k.Name] = k
 	}
+	jobs, err := s.Dispatcher.Jobs(r.Context())
+	if err != nil {
+		return nil, err
+	}
 	list := []Job{}
-	for _, j := range s.Dispatcher.File().Jobs {
+	for _, j := range jobs {
 		k := byName[j.Name]
 		v := Job{Name: j.Name, Schedule: j.When.Expr, Timezone: j.When.Zone, Pause: k.Pause, Holder: k.Holder}
 		when, err := schedule.Parse(j.When)

@@ -1,0 +1,218 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/solocron/solocron/fleet"
+	"github.com/solocron/solocron/guard"
+	"github.com/solocron/solocron/job"
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/run"
+	"github.com/solocron/solocron/schedule"
+)
+
+// A stepwise dispatcher lives for one event at a time, as in a Lambda: a due
+// time that a timer delivers, news of a run, the sweep of every minute, or what
+// a person asks for. Each takes the runs that it concerns as far as they go,
+// and leaves them in the ledger for the next. Any number of stepwise
+// dispatchers carry on each other's runs; of two that do so at once, the one
+// whose write comes first goes on and the other leaves it.
+
+// Due deals with a due time of a job, as it is in the spec of the given hash,
+// or as it stands by now if that is empty. One that the job's schedule does not
+// have is none of ours: a timer may know a coarser schedule. Repeating is safe.
+func (d *Dispatcher) Due(ctx context.Context, name, spec string, due time.Time) error {
+	k, err := d.Ledger.Job(ctx, name)
+	if err != nil {
+		return fmt.Errorf("due time %s: %w", due.Format(time.RFC3339), err)
+	}
+	if spec == "" {
+		spec = k.Hash
+	}
+	j, err := d.spec(ctx, spec)
+	if err != nil {
+		return err
+	}
+	when, err := schedule.Parse(j.When)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", name, err)
+	}
+	if next, ok := when.Next(due.Add(-time.Second)); !ok || !next.Equal(due) {
+		d.Log.Info("the schedule has no such due time", "job", name, "due", due)
+		return nil
+	}
+	d.learn(k)
+	return d.step(ctx, d.newOccurrence(j, occurrence{due, run.Scheduled}))
+}
+
+// News carries on a run that something was heard of. What was heard is not
+// believed: the host, or who speaks for it, is asked again.
+func (d *Dispatcher) News(ctx context.Context, id string) error {
+	r, err := d.Ledger.Run(ctx, id)
+	if err != nil {
+		return fmt.Errorf("news of run %s: %w", id, err)
+	}
+	if r.State == run.Lost {
+		d.ask(ctx, r)
+		return nil
+	}
+	return d.step(ctx, r)
+}
+
+// step drives a run as far as it goes without waiting.
+func (d *Dispatcher) step(ctx context.Context, r run.Run) error {
+	r.Owner = d.owner
+	if err := d.drive(ctx, r, make(chan struct{})); err != nil {
+		return fmt.Errorf("run %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// look asks once what became of a running attempt. An order that has not
+// reached its host in good time, or won't, is taken back: that is the proof
+// that it never starts, if it comes before the host's claim.
+func (d *Dispatcher) look(ctx context.Context, r run.Run, h fleet.Host, at guard.Attempt) (run.Run, error) {
+	a := r.Attempt()
+	if r.Cancel != "" {
+		d.halt(ctx, h, at, false)
+	}
+	status, err := d.Executor.Status(ctx, h, at)
+	overdue := now().After(a.StartedAt.Add(d.ClaimWithin))
+	if err == nil && status.Phase == guard.PhaseAbsent && (status.Hopeless != "" || overdue) {
+		status, err = d.takeBack(ctx, h, at, status.Hopeless)
+	}
+	switch {
+	case err == nil && status.Phase == guard.PhaseEnded:
+		return d.conclude(ctx, r, a.N, status.Result)
+	case !now().Before(d.over(r)):
+		reason := "its host did not tell of an end"
+		if err != nil {
+			reason = fmt.Sprintf("host %s did not answer: %v", a.Host, err)
+		}
+		return d.apply(ctx, r, run.Vanished{N: a.N, Reason: reason})
+	case err != nil:
+		d.Log.Warn("a run could not be asked about; the sweep asks again", "run", r.ID, "host", a.Host, "error", err)
+	}
+	return r, errLater
+}
+
+// takeBack ends an attempt that its host has not begun, and tells what the host
+// or the claim says then.
+func (d *Dispatcher) takeBack(ctx context.Context, h fleet.Host, at guard.Attempt, why string) (guard.Status, error) {
+	if err := d.Executor.Stop(ctx, h, at, false); err != nil {
+		return guard.Status{}, err
+	}
+	status, err := d.Executor.Status(ctx, h, at)
+	if err == nil && status.Result.End == guard.Refused && why != "" {
+		status.Result.Reason += ": " + why
+	}
+	return status, err
+}
+
+// Sweep does what no event does: it starts due times that were not delivered,
+// carries on every run that is not over, and delivers the outbox. It is called
+// every minute, and returns what went wrong after having tried everything.
+func (d *Dispatcher) Sweep(ctx context.Context) error {
+	expected := d.expectAll(ctx)
+	carried := d.carryOn(ctx)
+	d.Deliver(ctx)
+	return errors.Join(expected, carried)
+}
+
+// abreast is how many jobs and runs a sweep deals with at a time.
+const abreast = 16
+
+// carryOn takes every open run a step further and asks after the lost ones.
+func (d *Dispatcher) carryOn(ctx context.Context) error {
+	states := []run.State{run.Planned, run.Starting, run.Running, run.Lost}
+	unfinished, err := d.Ledger.Runs(ctx, ledger.Query{States: states})
+	if err != nil {
+		return err
+	}
+	slices.Reverse(unfinished) // the earliest due first: others may wait for it
+	var all errgroup.Group
+	all.SetLimit(abreast)
+	problems := make([]error, len(unfinished))
+	for i, r := range unfinished {
+		all.Go(func() error {
+			if r.State == run.Lost {
+				d.ask(ctx, r)
+				return nil
+			}
+			problems[i] = d.step(ctx, r)
+			return nil
+		})
+	}
+	_ = all.Wait()
+	return errors.Join(problems...)
+}
+
+// Deliver sends what is due in the outbox.
+func (d *Dispatcher) Deliver(ctx context.Context) {
+	var all errgroup.Group
+	for target, send := range d.deliverers() {
+		all.Go(func() error {
+			d.deliverTo(ctx, target, send)
+			return nil
+		})
+	}
+	_ = all.Wait()
+}
+
+// Settle does what follows from the steps since it was last called: runs that
+// waited for a job's slot are started, and what was put into the outbox is
+// delivered. The sweep would do both, later.
+func (d *Dispatcher) Settle(ctx context.Context) error {
+	err := d.next(ctx)
+	select {
+	case <-d.outbox:
+		d.Deliver(ctx)
+	default:
+	}
+	return err
+}
+
+// next steps the runs that wait for the slots that came free.
+func (d *Dispatcher) next(ctx context.Context) error {
+	d.mu.Lock()
+	jobs := d.freed
+	d.freed = nil
+	d.mu.Unlock()
+	for _, name := range jobs {
+		waiting, err := d.Ledger.Runs(ctx, ledger.Query{Job: name, States: []run.State{run.Planned}})
+		if err != nil {
+			return err
+		}
+		for _, r := range slices.Backward(waiting) { // the oldest is last
+			if err := d.step(ctx, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// learn takes over what the ledger says of a job.
+func (d *Dispatcher) learn(k ledger.Job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.paused[k.Name] = k.Pause.On
+}
+
+// jobNow is a job of the ledger as it stands.
+func (d *Dispatcher) jobNow(ctx context.Context, name string) (job.Job, error) {
+	k, err := d.Ledger.Job(ctx, name)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return job.Job{}, fmt.Errorf("job %s: %w", name, ErrUnknownJob)
+	}
+	if err != nil {
+		return job.Job{}, err
+	}
+	return d.spec(ctx, k.Hash)
+}
