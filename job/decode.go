@@ -55,6 +55,7 @@ type decoder struct {
 	file     string
 	folder   string
 	lines    []string
+	root     *node
 	document document
 	problems Problems
 }
@@ -80,7 +81,7 @@ func decode(path, folder string, data []byte) (*File, error) {
 	for _, p := range problems {
 		d.report(p.at, p.hint, "%s", p.message)
 	}
-	if root != nil {
+	if d.root = root; root != nil {
 		fileShape.decode(d, root, &d.document)
 	}
 	if len(d.problems) > 0 {

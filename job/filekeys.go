@@ -13,7 +13,7 @@ import (
 // fileShape is the whole file. Its keys are read in this order, and the later
 // ones use what the earlier ones gave.
 var fileShape = object("a mapping with jobs",
-	key("ledger", "SQLite file that holds the record of all runs, or a postgres:// URL. Beside the jobs file if relative.",
+	key("ledger", "SQLite file that holds the record of all runs, beside the jobs file if relative; or a postgres:// URL, or dynamodb://REGION/TABLE.",
 		ledgerShape, func(d *document) *string { return &d.Ledger }).or("solocron.db"),
 	key("retention", "How long ended runs stay in the ledger and on the hosts.",
 		duration(time.Hour, 3660*day), func(d *document) *time.Duration { return &d.Retention }).or("30d"),
@@ -27,9 +27,9 @@ var fileShape = object("a mapping with jobs",
 		defaultsShape, func(d *document) *Job { return &d.defaults }),
 	key("jobs", "The jobs, by name.",
 		jobsShape, func(d *document) *[]Job { return &d.Jobs }).must(),
-)
+).then(checkClaims)
 
-var fleetShape = object("{hosts} or {command}",
+var fleetShape = object("{hosts}, {command} or {region}", append([]field[Fleet]{
 	key("hosts", "The hosts by name, each an address or an object.", hostsShape, func(f *Fleet) *[]fleet.Host { return &f.Hosts }),
 	key("command", "Shell command, run beside the scheduler, that prints the hosts as a JSON array.",
 		command, func(f *Fleet) *string { return &f.Command }),
@@ -39,18 +39,27 @@ var fleetShape = object("{hosts} or {command}",
 		size(0, 1<<50), func(f *Fleet) *int64 { return &f.MinFree }).or("64MiB"),
 	key("max-skew", "How far a healthy host's clock may be off.",
 		duration(time.Second, time.Hour), func(f *Fleet) *time.Duration { return &f.MaxSkew }).or("30s"),
-	refused[Fleet]("region", "an EC2 fleet is for the AWS engine, which this version does not have"),
-).then(func(d *decoder, n *node, f *Fleet) {
-	hosts, command, every := n.get("hosts"), n.get("command"), n.get("every")
-	switch {
-	case hosts != nil && command != nil:
-		d.report(command.keyAt, "keep one of them", "fleet: hosts and command are both there")
-	case command != nil:
+}, ec2Keys...)...).then(checkFleet)
+
+// checkFleet sees that the hosts come from one place.
+func checkFleet(d *decoder, n *node, f *Fleet) {
+	first := ""
+	for _, source := range []string{"hosts", "command", "region"} {
+		switch v := n.get(source); {
+		case v == nil:
+		case first == "":
+			first = source
+		default:
+			d.report(v.keyAt, "keep one of them", "fleet: %s and %s are both there", first, source)
+		}
+	}
+	if n.get("command") != nil {
 		f.Hosts = nil
-	case every != nil:
+	} else if every := n.get("every"); every != nil {
 		d.report(every.keyAt, "", "fleet: every belongs to command, which is not there")
 	}
-})
+	checkEC2(d, n, f)
+}
 
 var hostsShape = shape[[]fleet.Host]{kind: mapping, want: "a mapping of host names to addresses",
 	schema: tableSchema(idName.schema, hostShape.schema).with("minProperties", 1),
@@ -113,11 +122,13 @@ var (
 		switch {
 		case n.text == "" || *v != n.text:
 		case strings.HasPrefix(n.text, "dynamodb:"):
-			d.report(n.at, "", "ledger: DynamoDB is for the AWS engine, which this version does not have")
+			if !dynamoLedger.MatchString(n.text) {
+				d.report(n.at, "", "ledger: want dynamodb://REGION/TABLE such as dynamodb://eu-central-1/solocron, got %q", clip(n.text))
+			}
 		case !remote:
 			*v = d.path(n.text)
 		case scheme != "postgres" && scheme != "postgresql":
-			d.report(n.at, "", "ledger: want a file's path or a postgres:// URL, got a %s:// URL", clip(scheme))
+			d.report(n.at, "", "ledger: want a file's path, a postgres:// URL or dynamodb://REGION/TABLE, got a %s:// URL", clip(scheme))
 		default:
 			checkPostgres(d, n)
 		}

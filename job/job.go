@@ -127,7 +127,8 @@ type File struct {
 	Retention time.Duration
 }
 
-// Fleet is where the hosts come from: a list, or a command that prints one.
+// Fleet is where the hosts come from: a list, a command that prints one, or
+// EC2.
 type Fleet struct {
 	Hosts   []fleet.Host
 	Command string        // prints a JSON array of hosts; run by /bin/sh here

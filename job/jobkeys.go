@@ -11,8 +11,6 @@ import (
 	"github.com/solocron/solocron/schedule"
 )
 
-const awsOnly = "claim and protect are for the AWS engine, which this version does not have"
-
 const day = 24 * time.Hour
 
 // ownKeys are those that every job has to have itself.
@@ -54,7 +52,7 @@ var sharedKeys = []field[Job]{
 	key("idempotent", "The command may run twice without harm, so a run that is lost is started again.",
 		truth(), func(j *Job) *bool { return &j.Idempotent }).or(false),
 
-	key("user", "User that the command runs as; the login user if left out.",
+	key("user", "User that the command runs as; the login user, on EC2 instances root, if left out.",
 		login, func(j *Job) *string { return &j.User }),
 	key("dir", "Folder on the host that the command starts in; the user's home if left out.",
 		absolute, func(j *Job) *string { return &j.Dir }),
@@ -72,8 +70,10 @@ var sharedKeys = []field[Job]{
 	key("notify", "Which ends are told to whom; false for none. What is left out comes from the file's notify.",
 		notifyShape, func(j *Job) *Notify { return &j.Notify }),
 
-	refused[Job]("claim", awsOnly),
-	refused[Job]("protect", awsOnly),
+	key("claim", "Whether an EC2 instance claims an attempt in DynamoDB before it starts it. off is for instances that can't reach DynamoDB; such a run is never moved to another host on silence.",
+		claimShape, func(j *Job) *bool { return &j.Unclaimed }).or("on"),
+	key("protect", "Protect the EC2 instance from Auto Scaling's scale-in during the run.",
+		truth(), func(j *Job) *bool { return &j.Protect }).or(false),
 }
 
 var (
@@ -133,6 +133,7 @@ var jobVariable = shape[string]{kind: text, schema: variable.schema.with("not", 
 // checkJob sees what takes more than one key.
 func checkJob(d *decoder, n *node, j *Job) {
 	checkSchedule(d, n, j)
+	checkReach(d, n, j)
 	if retry := n.get("retry"); retry != nil && retry.kind == mapping {
 		switch {
 		case j.Retry.Attempts == 0 && retry.get("attempts") == nil:

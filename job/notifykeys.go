@@ -59,13 +59,14 @@ var targetName = shape[string]{kind: text, want: "a target's name", schema: sche
 		*into = n.text
 	}}
 
-var targetShape = object("one of webhook, mail and chat",
+var targetShape = object("one of webhook, mail, chat and sns",
 	key("webhook", "Posts the message as JSON.", webhookShape, func(t *Target) **Webhook { return &t.Webhook }),
 	key("mail", "Sends the message by SMTP.", mailShape, func(t *Target) **Mail { return &t.Mail }),
 	key("chat", "Sends the message through a chat service.", chatShape, func(t *Target) **Chat { return &t.Chat }),
+	key("sns", "Publishes the message to an SNS topic.", snsShape, func(t *Target) **SNS { return &t.SNS }),
 ).exactlyOne().then(func(d *decoder, n *node, _ *Target) {
 	if len(n.entries) != 1 {
-		d.report(n.spot(), "", "%s: want one of webhook, mail and chat, got %d keys", n.key, len(n.entries))
+		d.report(n.spot(), "", "%s: want one of webhook, mail, chat and sns, got %d keys", n.key, len(n.entries))
 	}
 })
 

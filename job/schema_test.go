@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -128,10 +129,14 @@ func TestFullExampleShowsEveryKey(t *testing.T) {
 	known, shown := map[string]bool{}, map[string]bool{}
 	Schema()
 	fileShape.schema.keys("", known)
-	_, root := parsedFile(t, "../examples/full.yaml")
+	content, root := parsedFile(t, "../examples/full.yaml")
 	root.keys("", known, shown)
-	// Mutually exclusive with hosts, so there as a comment alone.
-	shown[".fleet.command"], shown[".fleet.every"] = true, true
+	// Where hosts come from instead of hosts is there as a comment.
+	root, problems := parse(strings.ReplaceAll(string(content), "\n  #   ", "\n  "))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	root.keys("", known, shown)
 
 	for _, path := range slices.Sorted(maps.Keys(known)) {
 		if !shown[path] && !strings.HasPrefix(path, ".defaults.") {
@@ -153,7 +158,7 @@ func TestSchemaTellsTheDefaults(t *testing.T) {
 	root := fileShape.schema.defaults()
 	root["defaults"] = fileShape.schema["properties"].(schema)["defaults"].(schema).defaults()
 	root["fleet"] = fileShape.schema["properties"].(schema)["fleet"].(schema).defaults()
-	delete(root["fleet"].(map[string]any), "every") // belongs to command
+	only(root["fleet"], "min-free", "max-skew") // the others need command or region
 	one := map[string]any{"schedule": "@daily", "command": "x"}
 	root["jobs"] = map[string]any{"a": one}
 	spelled := toFile(t, root)
@@ -161,6 +166,32 @@ func TestSchemaTellsTheDefaults(t *testing.T) {
 	if diff := cmp.Diff(silent, spelled, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-silent +spelled out)\n%s", diff)
 	}
+}
+
+// The same for the keys of an EC2 fleet.
+func TestSchemaTellsTheDefaultsOfEC2(t *testing.T) {
+	spelled := map[string]any{"region": "eu-central-1"}
+	maps.Copy(spelled, fileShape.schema["properties"].(schema)["fleet"].(schema).defaults())
+	delete(spelled, "every") // needs command
+	file := func(fleet any) *File {
+		return toFile(t, map[string]any{
+			"ledger": "dynamodb://eu-central-1/solocron", "fleet": fleet,
+			"jobs": map[string]any{"a": map[string]any{"schedule": "@daily", "command": "x"}},
+		})
+	}
+	silent := file(map[string]any{"region": "eu-central-1"})
+	if diff := cmp.Diff(silent, file(spelled), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-silent +spelled out)\n%s", diff)
+	}
+	want := &EC2{Region: "eu-central-1", Document: "solocron", Claims: "solocron", ClaimWithin: 2 * time.Minute}
+	if diff := cmp.Diff(want, silent.Fleet.EC2); diff != "" || silent.Fleet.Hosts != nil {
+		t.Errorf("hosts %v, EC2 (-want +got)\n%s", silent.Fleet.Hosts, diff)
+	}
+}
+
+// only deletes the other keys.
+func only(m any, keys ...string) {
+	maps.DeleteFunc(m.(map[string]any), func(key string, _ any) bool { return !slices.Contains(keys, key) })
 }
 
 func (s schema) defaults() map[string]any {
@@ -204,7 +235,7 @@ func TestSchemaRefusesWhatDecodeRefuses(t *testing.T) {
 		"overlap: buffer", "pick: prefer", "pick: {}", "catchup: some", "catchup: {within: 5m}", "retry: -1", "retry: {on: [lost]}",
 		"retry: {host: others}", "dst: {gap: last}", "dst: {fold: next}", "notify: true", "notify: {on: [started]}",
 		"timeout: 5", "timeout: 5 m", "output-limit: 10mb", "idempotent: yes", "env: {A: 1}", "env: {SOLOCRON_X: a}", "env: {A-B: a}",
-		"secrets: {A: plain}", "secrets: {A: 'env:'}", "user: -x", "dir: rel", "hosts: [a]", "except: '12-25'", "shedule: x", "claim: off",
+		"secrets: {A: plain}", "secrets: {A: 'env:'}", "user: -x", "dir: rel", "hosts: [a]", "except: '12-25'", "shedule: x", "claim: false", "claim: of", "protect: on",
 	} {
 		content := "jobs:\n  a:\n    schedule: '@daily'\n    command: x\n    " + part + "\n"
 		refusedByBoth(t, s, part, content)
@@ -212,7 +243,9 @@ func TestSchemaRefusesWhatDecodeRefuses(t *testing.T) {
 	const jobs = "\njobs: { a: { schedule: '@daily', command: x } }\n"
 	for _, content := range []string{
 		"jobs: {}", "jobs: []", "jobs: {a: {}}", "jobs: {.a: {schedule: '@daily', command: x}}", "retention: 30d",
-		"fleet: {hosts: {}}" + jobs, "fleet: {hosts: {a: somewhere}}" + jobs, "fleet: {region: x}" + jobs, "fleet: {hosts: {a: {tags: {}}}}" + jobs,
+		"fleet: {hosts: {}}" + jobs, "fleet: {hosts: {a: somewhere}}" + jobs, "fleet: {region: x}" + jobs, "fleet: {region: eu-central-1, claim-within: 5}" + jobs,
+		"fleet: {region: eu-central-1, report: {topic: x}}" + jobs, "fleet: {region: eu-central-1, document: a/b}" + jobs,
+		"fleet: {region: eu-central-1, target-group: web}" + jobs, "notify: {targets: {a: {sns: {topic: ops}}}}" + jobs, "fleet: {hosts: {a: {tags: {}}}}" + jobs,
 		"fleet: {hosts: {a: {address: local, launched: today}}}" + jobs,
 		"notify: {targets: {a: {}}}" + jobs, "notify: {targets: {a: {mail: {server: 'h:1', from: a@b.c, to: [a@b.c], tls: ssl}}}}" + jobs,
 		"notify: {targets: {a: {mail: {server: 'h:1', from: a@b.c, to: [a@b.c], user: u, password: plain}}}}" + jobs,

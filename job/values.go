@@ -163,17 +163,20 @@ func parseDuration(s string) (time.Duration, error) {
 	return sum, nil
 }
 
-// short is a duration as people write it: 30d instead of 720h0m0s.
+// short is a duration as people write it: 30d and 1h30m instead of 720h0m0s
+// and 1h30m0s.
 func short(d time.Duration) string {
-	for _, u := range []struct {
-		name string
-		size time.Duration
-	}{{"d", longUnits["d"]}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
-		if d >= u.size && d%u.size == 0 {
-			return strconv.FormatInt(int64(d/u.size), 10) + u.name
-		}
+	if long := longUnits["d"]; d >= long && d%long == 0 {
+		return strconv.FormatInt(int64(d/long), 10) + "d"
 	}
-	return d.String()
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 var (

@@ -69,7 +69,10 @@ func check(g *globals, cmd *cobra.Command, path string) error {
 }
 
 func fleetSize(f job.Fleet) string {
-	if f.Command != "" {
+	switch {
+	case f.EC2 != nil:
+		return "EC2 instances in " + f.EC2.Region
+	case f.Command != "":
 		return "hosts from a command"
 	}
 	return counted(len(f.Hosts), "host")
@@ -85,7 +88,7 @@ func warnings(f *job.File, now time.Time) (found []string) {
 		if _, ok := when.Next(now); !ok {
 			found = append(found, fmt.Sprintf("job %s: %s is never due again", j.Name, when))
 		}
-		if f.Fleet.Command == "" && !matchesAny(f.Fleet, j) {
+		if len(f.Fleet.Hosts) > 0 && !matchesAny(f.Fleet, j) {
 			found = append(found, fmt.Sprintf("job %s: no host of the fleet has the tags it asks for", j.Name))
 		}
 	}
