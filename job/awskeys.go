@@ -55,7 +55,7 @@ var ec2Keys = []field[Fleet]{
 	// not be claimed anyway.
 	key("claim-within", "A command that its host has not claimed after this time is taken back.",
 		duration(30*time.Second, 270*time.Second), func(f *Fleet) *time.Duration { return &f.ec2().ClaimWithin }).or("2m"),
-	key("report", "Lets SSM itself tell a topic how each command ended, independently of solocron.",
+	key("report", "Lets SSM itself tell a topic of commands that failed, timed out or were cancelled, independently of solocron.",
 		pointer(object("{topic, role}",
 			key("topic", "ARN of the topic.", topic, func(r *Report) *string { return &r.Topic }).must(),
 			key("role", "ARN of the role that SSM publishes with.", role, func(r *Report) *string { return &r.Role }).must(),
@@ -83,6 +83,11 @@ func checkEC2(d *decoder, n *node, f *Fleet) {
 		return
 	}
 	f.Hosts = nil
+	for _, name := range []string{"min-free", "max-skew"} {
+		if v := n.get(name); v != nil {
+			d.report(v.keyAt, "", "fleet: %s is for hosts that are probed; EC2 instances are judged by what AWS says of them", name)
+		}
+	}
 	if group := f.EC2.TargetGroup; group != "" && f.EC2.Region != "" && strings.Split(group, ":")[3] != f.EC2.Region {
 		d.report(n.get("target-group").at, "", "target-group: it is in another region than the fleet, which is in %s", f.EC2.Region)
 	}

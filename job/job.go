@@ -161,7 +161,7 @@ type EC2 struct {
 	// ClaimWithin is how long a command may take to reach its host before it is
 	// taken back.
 	ClaimWithin time.Duration `json:"claim_within"`
-	// Report has SSM itself tell a topic of every end, as a second, independent
+	// Report has SSM itself tell a topic of bad ends, as a second, independent
 	// path; nil for none.
 	Report *Report `json:"report,omitempty"`
 }

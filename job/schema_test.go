@@ -172,7 +172,9 @@ func TestSchemaTellsTheDefaults(t *testing.T) {
 func TestSchemaTellsTheDefaultsOfEC2(t *testing.T) {
 	spelled := map[string]any{"region": "eu-central-1"}
 	maps.Copy(spelled, fileShape.schema["properties"].(schema)["fleet"].(schema).defaults())
-	delete(spelled, "every") // needs command
+	for _, other := range []string{"every", "min-free", "max-skew"} {
+		delete(spelled, other)
+	}
 	file := func(fleet any) *File {
 		return toFile(t, map[string]any{
 			"ledger": "dynamodb://eu-central-1/solocron", "fleet": fleet,
