@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,11 +12,16 @@ import (
 	"strings"
 )
 
+// RunDirVariable moves the run directories of a host to another disk where no
+// order says where they are: it is looked for in the environment of whatever
+// starts the guard, be it the daemon, sshd or the SSM agent.
+const RunDirVariable = "SOLOCRON_RUN_DIR"
+
 // Root is where the run directories of a guard on this machine are if it is
-// given no other: /var/lib/solocron for root, else below the user's state
-// directory. The script knows the same rule.
+// given no other: where [RunDirVariable] says, else /var/lib/solocron for root
+// and below the state directory for others. The script knows the same rule.
 func Root(kept string, uid int, home, state string) string {
-	switch {
+	switch kept = cmp.Or(kept, os.Getenv(RunDirVariable)); {
 	case kept != "":
 		return kept
 	case uid == 0:

@@ -37,8 +37,17 @@ type Link struct {
 // Encode returns the order as the guard reads it from its standard input: lines
 // of shell assignments and a closing dot. It refuses what no host could start.
 func (o Order) Encode(link Link) ([]byte, error) {
-	if err := o.check(); err != nil {
+	text, err := o.encode(link, func(func(name, value string)) {})
+	if err != nil {
 		return nil, fmt.Errorf("order %s: %w", o.Attempt.Dir(), err)
+	}
+	return text, nil
+}
+
+// encode is Encode with more of the guard's settings than those of every order.
+func (o Order) encode(link Link, more func(set func(name, value string))) ([]byte, error) {
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	kept := o.OutputBytes
 	if kept == 0 {
@@ -72,9 +81,10 @@ func (o Order) Encode(link Link) ([]byte, error) {
 	if link.Inline {
 		set("inline", "1")
 	}
+	more(set)
 	b.WriteString(".\n")
 	if b.Len() > MaxOrderBytes {
-		return nil, fmt.Errorf("order %s: %d bytes with its environment, at most %d", o.Attempt.Dir(), b.Len(), MaxOrderBytes)
+		return nil, fmt.Errorf("%d bytes with its environment, at most %d", b.Len(), MaxOrderBytes)
 	}
 	return b.Bytes(), nil
 }

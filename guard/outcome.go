@@ -30,7 +30,7 @@ func (o *Outcome) Take(m Message) {
 		o.result.Output = kept
 	case "output":
 		o.size, o.sized, o.lost = m.Output.Bytes, true, m.Lost
-	case "data":
+	case "data", "tail":
 		o.result.Output, o.framed = m.Output, true
 	}
 }
@@ -47,8 +47,11 @@ func (o *Outcome) Complete(l Link) bool {
 func (o *Outcome) Result() Result {
 	res := o.result
 	kept := int64(len(res.Output.Head) + len(res.Output.Tail))
-	res.Output.Bytes = max(o.size, kept)
+	res.Output.Bytes = max(o.size, kept, res.Output.Bytes)
 	res.Output.Cut = res.Output.Bytes > kept
+	if !res.Output.Cut && len(res.Output.Head) == 0 {
+		res.Output.Head, res.Output.Tail = res.Output.Tail, nil
+	}
 	if res.End == Refused {
 		return res
 	}
@@ -92,14 +95,19 @@ func ReadStatus(r io.Reader) (Status, error) {
 		case "error":
 			return Status{}, fmt.Errorf("guard: %s", m.Text)
 		case "phase":
-			status.Phase = Phase(m.Text)
-			switch status.Phase {
-			case PhaseAbsent, PhaseReady, PhaseRunning, PhaseEnded:
-			default:
-				return Status{}, fmt.Errorf("guard: unknown phase %q", m.Text)
+			if status.Phase, err = phase(m.Text); err != nil {
+				return Status{}, err
 			}
 		default:
 			outcome.Take(m)
 		}
 	}
+}
+
+func phase(word string) (Phase, error) {
+	switch p := Phase(word); p {
+	case PhaseAbsent, PhaseReady, PhaseRunning, PhaseEnded:
+		return p, nil
+	}
+	return "", fmt.Errorf("guard: unknown phase %q", word)
 }

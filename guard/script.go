@@ -2,6 +2,7 @@ package guard
 
 import (
 	_ "embed"
+	"os"
 	"strings"
 )
 
@@ -54,10 +55,10 @@ func Argv(verb string, args ...string) []string {
 
 // CommandLine is the guard as one line for a login shell of the Bourne family,
 // which is how sshd runs commands. Nothing of the login's environment but its
-// name, its home and its state directory reaches the guard.
+// name, its home and its state directories reaches the guard.
 func CommandLine(verb string, args ...string) string {
 	var b strings.Builder
-	b.WriteString(`exec env -i HOME="$HOME" USER="$USER" LOGNAME="$LOGNAME" XDG_STATE_HOME="$XDG_STATE_HOME" PATH=` + path + ` LC_ALL=C`)
+	b.WriteString("exec " + environment)
 	for _, arg := range Argv(verb, args...) {
 		b.WriteByte(' ')
 		b.WriteString(quote(arg))
@@ -65,12 +66,18 @@ func CommandLine(verb string, args ...string) string {
 	return b.String()
 }
 
+const environment = `env -i HOME="$HOME" USER="$USER" LOGNAME="$LOGNAME" XDG_STATE_HOME="$XDG_STATE_HOME" SOLOCRON_RUN_DIR="$SOLOCRON_RUN_DIR" PATH=` + path + ` LC_ALL=C`
+
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // Environ is the environment of a guard on this machine: that of the user it
-// runs as, and nothing of the caller's. state is XDG_STATE_HOME or empty.
+// runs as, and nothing of the caller's but [RunDirVariable]. state is
+// XDG_STATE_HOME or empty.
 func Environ(user, home, state string) []string {
-	return []string{"HOME=" + home, "USER=" + user, "LOGNAME=" + user, "XDG_STATE_HOME=" + state, "PATH=" + path, "LC_ALL=C"}
+	return []string{
+		"HOME=" + home, "USER=" + user, "LOGNAME=" + user, "XDG_STATE_HOME=" + state,
+		RunDirVariable + "=" + os.Getenv(RunDirVariable), "PATH=" + path, "LC_ALL=C",
+	}
 }
 
 // quote makes s one word of a shell command, whatever it holds but NUL.

@@ -2,6 +2,8 @@ package guard
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +21,8 @@ const maxText = 500
 // Message is one thing that a guard says.
 type Message struct {
 	// Word is "ready", "started", "end" (with Result), "data" (with Output),
-	// "output" (with Output.Bytes), or one of probe's and status's with Text.
+	// "tail" (with the end of the Output and the bytes that were kept), "output"
+	// (with Output.Bytes), or one of probe's and status's with Text.
 	Word   string
 	Text   string
 	Result Result
@@ -53,6 +56,10 @@ func (r *Reader) Next() (Message, error) {
 		m.Lost = lost == "lost"
 	case "data":
 		m.Output, err = r.data(text)
+	case "tail":
+		if m.Output.Bytes, err = count(text); err == nil {
+			m.Output.Tail, err = r.text(TailBytes)
+		}
 	}
 	if err != nil {
 		return Message{}, fmt.Errorf("guard's answer %q: %w", word, err)
@@ -162,6 +169,27 @@ func (r *Reader) read(n int64) ([]byte, error) {
 	b := make([]byte, n)
 	_, err := io.ReadFull(r.r, b)
 	return b, noEOF(err)
+}
+
+// text reads lines of base64 up to a dot: at most limit bytes.
+func (r *Reader) text(limit int) ([]byte, error) {
+	var b []byte
+	for {
+		raw, err := r.r.ReadSlice('\n')
+		if err != nil {
+			return nil, noEOF(err)
+		}
+		line := bytes.TrimSuffix(raw, []byte("\n"))
+		if string(line) == "." {
+			return b, nil
+		}
+		if b, err = base64.StdEncoding.AppendDecode(b, line); err != nil {
+			return nil, err
+		}
+		if len(b) > limit {
+			return nil, fmt.Errorf("above %d bytes of output", limit)
+		}
+	}
 }
 
 // Rest returns what follows, up to limit bytes.
