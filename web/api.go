@@ -1,6 +1,6 @@
-// Package web is how people and scripts talk to a running scheduler: an HTTP
-// API of JSON documents, served on a unix socket that only its owner can open,
-// and the client that the command line uses.
+// Package web is how people and scripts talk to a scheduler: an HTTP API of JSON
+// documents, served on a unix socket that only its owner can open or carried by
+// what else keeps strangers away, and the client that the command line uses.
 //
 // The names of the JSON fields are stable: scripts depend on them.
 package web

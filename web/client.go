@@ -7,30 +7,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/solocron/solocron/run"
 )
 
-// Client talks to the scheduler behind a unix socket. Errors are a [*Problem]
-// when the scheduler said no, else they name the socket.
+// Client talks to a scheduler. Errors are a [*Problem] when the scheduler, or
+// the way to it, said no, else they say where the scheduler is.
 type Client struct {
-	socket string
-	http   *http.Client
+	where string // completes "the scheduler …"
+	http  *http.Client
 }
 
-// NewClient returns a client of the socket at the path. Nothing is opened yet.
-func NewClient(socket string) *Client {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}
-	return &Client{socket, &http.Client{Transport: &http.Transport{DialContext: dial}}}
+// NewClient returns a client of the unix socket at the path. Nothing is opened
+// yet.
+func NewClient(path string) *Client { return NewClientVia(newSocket(path), "at "+path) }
+
+// NewClientVia returns a client whose requests are carried by way. Where
+// completes the sentence "the scheduler …" in errors. A [*Problem] that way
+// returns is the caller's to see, as if the scheduler had said it.
+func NewClientVia(way http.RoundTripper, where string) *Client {
+	return &Client{where, &http.Client{Transport: way}}
 }
 
 // Status asks for the scheduler itself.
@@ -178,24 +178,20 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, v 
 		err = json.NewDecoder(res.Body).Decode(v)
 	}
 	if err != nil {
-		return fmt.Errorf("answer of the scheduler at %s: %w", c.socket, err)
+		return fmt.Errorf("answer of the scheduler %s: %w", c.where, err)
 	}
 	return nil
 }
 
-// unreachable says what is wrong with the socket, as far as its error tells.
+// unreachable leaves out what the HTTP client adds: its address is made up.
 func (c *Client) unreachable(err error) error {
+	var problem *Problem
+	var wrapped *url.Error
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return &Problem{
-			Message: "no scheduler is listening at " + c.socket,
-			Hint:    "start one with solocron serve, or name its socket with --socket",
-		}
-	case errors.Is(err, fs.ErrPermission):
-		return &Problem{
-			Message: "no permission to talk to the scheduler at " + c.socket,
-			Hint:    "run this as the user that runs solocron serve",
-		}
+	case errors.As(err, &problem):
+		return problem
+	case errors.As(err, &wrapped):
+		err = wrapped.Err
 	}
-	return fmt.Errorf("scheduler at %s: %w", c.socket, err)
+	return fmt.Errorf("scheduler %s: %w", c.where, err)
 }

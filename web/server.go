@@ -29,7 +29,8 @@ type Server struct {
 func (s *Server) Observe(r run.Run) { s.news.tell(r) }
 
 // Handler routes the API. It expects to be reached only by those who may do
-// everything: the socket's permissions are the authentication.
+// everything: the socket's permissions, or what else stands in front of it, are
+// the authentication.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{

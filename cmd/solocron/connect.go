@@ -27,7 +27,15 @@ func (g *globals) socketPath() (string, error) {
 	return path, web.CheckSocket(path)
 }
 
+// client talks to the scheduler behind the socket, or to the one that is a
+// Lambda function.
 func (g *globals) client() (*web.Client, error) {
+	if g.function != "" && g.socket != "" {
+		return nil, usagef("--function and --socket each name a scheduler; keep one of them (SOLOCRON_FUNCTION and SOLOCRON_SOCKET count, too)")
+	}
+	if g.function != "" {
+		return newFunctionClient(g.function), nil
+	}
 	path, err := g.socketPath()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
 // Command solocron runs scheduled commands on exactly one server of a fleet:
 // "solocron serve" is the scheduler, the other commands prepare its jobs file
-// or talk to it over a unix socket.
+// or talk to it over a unix socket or through AWS Lambda.
 //
 // What was asked for goes to standard output, everything else to standard
 // error. Commands return errors; they are printed here alone.

@@ -13,10 +13,11 @@ import (
 
 // globals are the flags that every command has.
 type globals struct {
-	file    string
-	socket  string
-	output  format
-	noColor bool
+	file     string
+	socket   string
+	function string
+	output   format
+	noColor  bool
 }
 
 const defaultFile = "solocron.yaml"
@@ -35,6 +36,10 @@ func newRootCommand() *cobra.Command {
 		Use:   "solocron",
 		Short: "Cron that runs on exactly one server of your fleet",
 		Long: `Cron that runs on exactly one server of your fleet.
+
+A running scheduler is found at its unix socket; or, with --function, in AWS
+Lambda. A function is asked by invoking it with the ordinary AWS credentials:
+who is allowed lambda:InvokeFunction on it may do everything.
 
 Every flag can also be given as a variable: --no-color as SOLOCRON_NO_COLOR=1.
 Only --attempt can't, since SOLOCRON_ATTEMPT is what a job's command is told.
@@ -55,6 +60,7 @@ names its further ones.`,
 	flags := root.PersistentFlags()
 	flags.StringVarP(&g.file, "file", "f", defaultFile, "jobs file")
 	flags.StringVar(&g.socket, "socket", "", "unix socket of the scheduler (default: beside the ledger of the jobs file)")
+	flags.StringVar(&g.function, "function", "", "name or ARN of the Lambda function that schedules, instead of a socket; needs lambda:InvokeFunction on it")
 	flags.VarP(&g.output, "output", "o", "table or json")
 	flags.BoolVar(&g.noColor, "no-color", false, "no colors; as NO_COLOR does")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(formatTable), string(formatJSON)}, cobra.ShellCompDirectiveNoFileComp))

@@ -17,6 +17,7 @@ func TestMain(m *testing.M) {
 // commands are what the scripts can do besides testscript's own.
 var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"scheduler": scheduler,
+	"function":  lambdaFunction,
 	"exits":     exits,
 }
 
