@@ -26,6 +26,10 @@ type Knobs struct {
 	SSM     AgentKnobs
 	Events  DeliveryKnobs // events of Systems Manager on their way to the function
 	Invokes DeliveryKnobs // Scheduler's and asynchronous invocations of the function
+
+	// Crash kills the function's process during an invocation, at a random
+	// moment within the knob's time. Drawn once per attempt.
+	Crash Knob
 }
 
 // DeliveryKnobs are what can happen to a message on its way.
