@@ -24,6 +24,14 @@ func (d *Dispatcher) overlap(ctx context.Context, j job.Job, r run.Run, holder s
 		return d.intend(ctx, j, r, holder)
 	case err != nil:
 		return r, err
+	}
+	if d.Stepwise && h.State == run.Running {
+		// Its end may not have been heard of yet.
+		if h, err = d.glance(ctx, h); err != nil {
+			return r, err
+		}
+	}
+	switch {
 	case !d.inTheWay(h):
 		return d.intend(ctx, j, r, holder)
 	}
@@ -38,6 +46,15 @@ func (d *Dispatcher) overlap(ctx context.Context, j job.Job, r run.Run, holder s
 		why += " and may be running until " + d.over(h).Format(time.RFC3339)
 	}
 	return d.apply(ctx, r, run.Skip{Reason: why})
+}
+
+// glance takes the run that holds the slot a step further and returns it as it
+// stands then.
+func (d *Dispatcher) glance(ctx context.Context, h run.Run) (run.Run, error) {
+	if err := d.step(ctx, h); err != nil {
+		return h, err
+	}
+	return d.Ledger.Run(ctx, h.ID)
 }
 
 // inTheWay reports whether the command of the run that holds the slot may be

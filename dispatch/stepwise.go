@@ -82,6 +82,11 @@ func (d *Dispatcher) look(ctx context.Context, r run.Run, h fleet.Host, at guard
 	if r.Cancel != "" {
 		d.halt(ctx, h, at, false)
 	}
+	// The end of another run on the host may have switched it off just before
+	// this one was seen.
+	if err := d.protect(ctx, *a, h); err != nil {
+		d.Log.Warn("a host may be scaled in during a run", "run", r.ID, "host", h.ID, "error", err)
+	}
 	status, err := d.Executor.Status(ctx, h, at)
 	overdue := now().After(a.StartedAt.Add(d.ClaimWithin))
 	if err == nil && status.Phase == guard.PhaseAbsent && (status.Hopeless != "" || overdue) {
