@@ -44,7 +44,7 @@ func TestContract(t *testing.T) { hosts(t, guardtest.Run) }
 func TestScriptIsCleanShell(t *testing.T) {
 	cmd := exec.Command(guardtest.Need(t, "shellcheck", "shellcheck"), "-s", "sh", "-")
 	var all strings.Builder
-	for _, part := range []string{"common", "tree", "output", "start", "ask", "main"} {
+	for _, part := range []string{"common", "tree", "output", "start", "claim", "ask", "oneway", "main"} {
 		b, err := os.ReadFile("sh/" + part + ".sh")
 		if err != nil {
 			t.Fatal(err)

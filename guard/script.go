@@ -15,14 +15,18 @@ var (
 	output string
 	//go:embed sh/start.sh
 	start string
+	//go:embed sh/claim.sh
+	claim string
 	//go:embed sh/ask.sh
 	ask string
+	//go:embed sh/oneway.sh
+	alone string
 	//go:embed sh/main.sh
 	main string
 )
 
 // Script is the guard as it travels: everything but its comments.
-var Script = uncommented(common + tree + output + start + ask + main)
+var Script = uncommented(common + tree + output + start + claim + ask + alone + main)
 
 func uncommented(script string) string {
 	var b strings.Builder

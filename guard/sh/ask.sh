@@ -82,17 +82,21 @@ status() {
 		return
 	fi
 	conclude
-	if [ "$phase" = ended ]; then
-		tries=0
-		while [ ! -s "$dir/total" ] && [ "$tries" -lt 10 ] && alive guard; do
-			sleep 0.1
-			tries=$((tries + 1))
-		done
-	fi
+	[ "$phase" != ended ] || await_output
 	say "phase $phase"
 	[ "$phase" = ended ] || return 0
 	say "$record"
 	report
+}
+
+# await_output: after the end of the command its last output is on its way,
+# unless a process still holds it.
+await_output() {
+	tries=0
+	while [ ! -s "$dir/total" ] && [ "$tries" -lt 10 ] && alive guard; do
+		sleep 0.1
+		tries=$((tries + 1))
+	done
 }
 
 # stop ROOT NAME [kill]
@@ -131,14 +135,24 @@ stop_running() {
 output() {
 	attempt "$1" "$2" || return 0
 	[ -e "$dir/out" ] || return 0
-	size=$(wc -c <"$dir/out")
 	say page
-	if [ "$3" -lt "$size" ]; then
-		tail -c +"$(($3 + 1))" "$dir/out"
+	if [ -z "$text" ]; then
+		page "$3" "$4" >&3
+	else
+		page "$3" "$(($4 < 16384 ? $4 : 16384))" | encode >&3
+		say .
+	fi
+}
+
+# page OFFSET LIMIT
+page() {
+	size=$(wc -c <"$dir/out")
+	if [ "$1" -lt "$size" ]; then
+		tail -c +"$(($1 + 1))" "$dir/out"
 		[ ! -s "$dir/total" ] || [ ! -s "$dir/tail" ] || cat "$dir/tail"
 	elif [ -s "$dir/total" ] && [ -s "$dir/tail" ]; then
-		tail -c +"$(($3 - size + 1))" "$dir/tail"
-	fi | head -c "$4" >&3
+		tail -c +"$(($1 - size + 1))" "$dir/tail"
+	fi | head -c "$2"
 }
 
 # probe ROOT KEEP_DAYS MIN_FREE_BYTES: can attempts start here?
@@ -166,6 +180,7 @@ probe() {
 		find_tool "$name"
 		[ -n "$tool" ] || say "lacks $name"
 	done
+	[ -z "$text" ] || find_poster || say 'lacks curl, wget or python3'
 	prune "$2"
 	say fit
 }

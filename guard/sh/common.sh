@@ -7,7 +7,7 @@ exec 3>&1
 
 nl='
 '
-from=0 to=0 busy='' duplicate='' note='' watching=''
+from=0 to=0 busy='' duplicate='' note='' watching='' text=''
 read -r boot </proc/sys/kernel/random/boot_id
 
 # say LINE: one line for the scheduler. It may have gone; the run goes on.
@@ -16,7 +16,7 @@ say() { printf '%s\n' "$1" 2>/dev/null >&3; }
 # find_root ROOT: where the run directories are, given or by default. Fails with
 # the reason in why.
 find_root() {
-	root=$1
+	root=${1:-${SOLOCRON_RUN_DIR-}}
 	[ -z "$root" ] || return 0
 	uid_self
 	if [ "$uid" = 0 ]; then
@@ -87,16 +87,24 @@ put() { { printf '%s\n' "$1" >"$dir/$2"; } 2>/dev/null; }
 
 # known: is there a whole result? Leaves it in record.
 known() {
-	record='' line=''
+	record=''
 	[ -s "$dir/result" ] || return 1
+	hear <"$dir/result"
+}
+
+# hear: the first whole record on standard input, in record.
+hear() {
+	record=''
 	while IFS= read -r line; do
-		record=$record$line
-		case $record in
-		end\ *"$nl.") return 0 ;;
-		end\ *) record=$record$nl ;;
-		*) return 1 ;;
+		case $record$line in
+		end\ *) record=$record$line ;;
+		*) continue ;;
 		esac
-	done <"$dir/result"
+		case $record in
+		*"$nl.") return 0 ;;
+		esac
+		record=$record$nl
+	done
 	return 1
 }
 
@@ -110,34 +118,54 @@ durable() {
 	esac
 }
 
-# report: the kept output as "data HEAD TAIL" and that many bytes: all of it up
-# to 64 KiB, else its first 16 and its last 48.
-report() {
-	size=0 rest=0 total=''
+# measure: how much output there is, of which kept bytes are on disk: size in
+# out, and rest in tail once the collector has left; total is then known too.
+measure() {
+	size=0 rest=0 total='' lost=''
 	[ ! -s "$dir/out" ] || size=$(wc -c <"$dir/out")
 	if [ -s "$dir/total" ]; then
 		read -r total lost <"$dir/total"
-		say "output $total $lost"
 		[ ! -s "$dir/tail" ] || rest=$(wc -c <"$dir/tail")
 	fi
 	size=$((size)) rest=$((rest))
 	kept=$((size + rest))
+}
+
+# report: the kept output as "data HEAD TAIL" and that many bytes: all of it up
+# to 64 KiB, else its first 16 and its last 48. As text it is the end alone.
+report() {
+	measure
+	[ -z "$total" ] || say "output $total $lost"
+	if [ -n "$text" ]; then
+		say "tail $kept"
+		[ "$kept" = 0 ] || kept_end 5000 | encode >&3
+		say .
+		return
+	fi
 	if [ "$kept" -le 65536 ] && [ "$kept" -eq "${total:-$kept}" ]; then
 		say "data $kept 0"
-		[ "$kept" = 0 ] || kept_output | head -c "$kept" >&3
+		[ "$kept" = 0 ] || kept_output >&3
 		return
 	fi
 	first=$((kept < 16384 ? kept : 16384))
 	last=$((kept - first < 49152 ? kept - first : 49152))
 	say "data $first $last"
 	kept_output | head -c "$first" >&3
-	[ "$last" = 0 ] || {
-		tail -c "$last" "$dir/out"
-		[ "$rest" = 0 ] || cat "$dir/tail"
-	} | tail -c "$last" | head -c "$last" >&3
+	[ "$last" = 0 ] || kept_end "$last" >&3
 }
 
+# kept_output: what measure saw of it, though more may come.
 kept_output() {
-	cat "$dir/out"
-	[ "$rest" = 0 ] || cat "$dir/tail"
+	{
+		cat "$dir/out"
+		[ "$rest" = 0 ] || cat "$dir/tail"
+	} | head -c "$kept"
+}
+
+# kept_end BYTES: the last of it.
+kept_end() {
+	{
+		tail -c "$1" "$dir/out"
+		[ "$rest" = 0 ] || cat "$dir/tail"
+	} | tail -c "$1" | head -c "$1"
 }

@@ -2,6 +2,7 @@
 
 o_root='' o_name='' o_token='' o_wait=0 o_lock='' o_shell=/bin/sh o_command=''
 o_user='' o_cwd='' o_env='' o_timeout=3600 o_grace=1000 o_head=0 o_tail=0 o_inline=''
+o_alone='' o_startby='' o_url='' o_headers='' o_body=''
 
 start() {
 	# The scheduler, and with it our output, may go at any time. Signals that are
@@ -13,10 +14,18 @@ start() {
 		eval "$line"
 	done
 	[ "$line" = . ] || exit 0
-	check
-	prepare
-	say ready
-	await_go
+	find_root "$o_root" || refuse "$why"
+	if [ -n "$o_alone" ]; then
+		# Also a refusal must be for good, as the order may come again.
+		prepare
+		check
+		permit
+	else
+		check
+		prepare
+		say ready
+		await_go
+	fi
 	exec </dev/null 2>/dev/null
 	supervise | collect
 	if ! known; then
@@ -35,7 +44,6 @@ refuse() {
 
 # check: what can be known to be missing before anything is written.
 check() {
-	find_root "$o_root" || refuse "$why"
 	find_tool setsid
 	setsid=$tool
 	case $o_shell in
@@ -48,6 +56,7 @@ check() {
 	esac
 	become='' o_uid='' o_gid=''
 	HOME=${HOME:-/} LOGNAME=${LOGNAME:-${USER-}}
+	[ -n "$o_user$LOGNAME" ] || o_user=$(id -un 2>/dev/null) || o_user=''
 	[ -z "$o_user" ] || [ "$o_user" = "$LOGNAME" ] || check_user
 	if [ -z "$o_cwd" ]; then
 		cd "$HOME" 2>/dev/null || cd /
@@ -182,7 +191,7 @@ command_itself() (
 	sign pid
 	[ ! -e "$dir/stop" ] || exit 143
 	umask 022
-	unset LC_ALL XDG_STATE_HOME OLDPWD
+	unset LC_ALL XDG_STATE_HOME OLDPWD GUARD SOLOCRON_RUN_DIR https_proxy no_proxy
 	USER=$LOGNAME SHELL=$o_shell LANG=C.UTF-8 SOLOCRON_MARK=$dir/
 	PATH=/usr/local/bin:/usr/bin:/bin
 	[ "$LOGNAME" != root ] || PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
