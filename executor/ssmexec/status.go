@@ -1,0 +1,119 @@
+package ssmexec
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/solocron/solocron/fleet"
+	"github.com/solocron/solocron/guard"
+)
+
+// Status puts together what the claim, SSM, EC2 and at last the host itself say
+// of the attempt. See [executor.Executor]. It is told in this order:
+//
+//   - The scheduler took the attempt back: it never started.
+//   - The guard's trailer arrived: that is the result.
+//   - SSM has one of the statuses of a command that never reached its host.
+//   - SSM is done with the command and has no trailer. Unclaimed, it is absent
+//     and hopeless; claimed, the host is asked, and if its agent is not online
+//     the run is over without anybody knowing how.
+//   - SSM is not done. Unclaimed, the attempt is absent; claimed, it runs, unless
+//     its instance is gone.
+func (e *Executor) Status(ctx context.Context, h fleet.Host, a guard.Attempt) (guard.Status, error) {
+	status, err := e.status(ctx, h, a)
+	if err != nil {
+		return guard.Status{}, fmt.Errorf("status of %s on %s: %w", a.Dir(), h.ID, err)
+	}
+	if status.Phase == guard.PhaseEnded {
+		e.forget(h, a)
+	}
+	return status, nil
+}
+
+func (e *Executor) status(ctx context.Context, h fleet.Host, a guard.Attempt) (guard.Status, error) {
+	said, err := e.said(ctx, a)
+	if err != nil {
+		return guard.Status{}, err
+	}
+	if said.takenBack() {
+		return ended(guard.Refused, takenBackProof(said.why)), nil
+	}
+	i, err := e.latest(ctx, h, a, said.command)
+	if err != nil {
+		return guard.Status{}, err
+	}
+	if res, ok := i.result(); ok {
+		return guard.Status{Phase: guard.PhaseEnded, Result: res}, nil
+	}
+	switch {
+	case i.neverRan():
+		return ended(guard.Refused, "SSM: the command is "+i.details), nil
+	case i.over() && !a.Unclaimed && !said.claimed():
+		return guard.Status{Phase: guard.PhaseAbsent, Hopeless: "SSM: the command is " + i.details}, nil
+	case i.over():
+		return e.afterwards(ctx, h, a, i)
+	}
+	return e.meanwhile(ctx, h, a, i, said.claimed()), nil
+}
+
+// said is what the attempt's register says; nothing if it has none.
+func (e *Executor) said(ctx context.Context, a guard.Attempt) (word, error) {
+	switch {
+	case e.claims.there():
+		return e.claims.read(ctx, a)
+	case a.Unclaimed:
+		return word{}, nil
+	}
+	return word{}, errNoTable
+}
+
+func ended(end guard.End, reason string) guard.Status {
+	return guard.Status{Phase: guard.PhaseEnded, Result: guard.Result{End: end, Reason: reason}}
+}
+
+// meanwhile judges an attempt whose command is not over for SSM, or that has
+// none. InProgress says nothing of the host: a dead one leaves it so.
+func (e *Executor) meanwhile(ctx context.Context, h fleet.Host, a guard.Attempt, i invocation, claimed bool) guard.Status {
+	state := e.instance(ctx, h)
+	switch {
+	case down(state) && (claimed || a.Unclaimed):
+		return ended(guard.Gone, fmt.Sprintf("the instance is %s: the run is over, whether and how it ended is not known", state))
+	case claimed, a.Unclaimed && !i.waiting():
+		return guard.Status{Phase: guard.PhaseRunning}
+	case !a.Unclaimed && (down(state) || state == types.InstanceStateNameStopping):
+		return guard.Status{Phase: guard.PhaseAbsent, Hopeless: fmt.Sprintf("the instance is %s", state)}
+	}
+	return guard.Status{Phase: guard.PhaseAbsent}
+}
+
+// down reports whether nothing runs on the instance any more, or not for long.
+func down(state types.InstanceStateName) bool {
+	switch state {
+	case types.InstanceStateNameShuttingDown, types.InstanceStateNameTerminated, types.InstanceStateNameStopped:
+		return true
+	}
+	return false
+}
+
+// afterwards judges an attempt that may have started, whose command is over for
+// SSM and left no trailer. Only its host knows. One that is online and doesn't
+// answer is asked again by the next Status.
+func (e *Executor) afterwards(ctx context.Context, h fleet.Host, a guard.Attempt, i invocation) (guard.Status, error) {
+	ending := "SSM: the command is " + i.details + " and left no result"
+	if state := e.instance(ctx, h); down(state) {
+		return ended(guard.Gone, fmt.Sprintf("%s; the instance is %s", ending, state)), nil
+	}
+	online, err := e.online(ctx, h)
+	if err != nil {
+		return guard.Status{}, err
+	}
+	if !online {
+		return ended(guard.Gone, ending+"; its host's agent is not online"), nil
+	}
+	status, err := e.asked(ctx, h, a)
+	if err == nil && status.Phase == guard.PhaseAbsent {
+		return ended(guard.Gone, ending+"; its host has no run directory of it"), nil
+	}
+	return status, err
+}
