@@ -5,6 +5,8 @@ package fleettest
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +22,9 @@ type Subject struct {
 	// Broken returns a fleet that can't be listed, or the error with which
 	// its constructor refused; exactly one of them.
 	Broken func(t *testing.T) (fleet.Fleet, error)
+	// Hosts are three hosts of the adapter's own kind, the last by ID with
+	// tags; nil for hosts that are listed as somebody wrote them.
+	Hosts []fleet.Host
 }
 
 // Run shows that the adapter keeps the contract.
@@ -34,7 +39,10 @@ func Run(t *testing.T, s Subject) {
 }
 
 // unsorted is a fleet that shows every field and sorts by bytes, not numbers.
-func unsorted() []fleet.Host {
+func (s Subject) unsorted() []fleet.Host {
+	if s.Hosts != nil {
+		return fleet.Clone(s.Hosts)
+	}
 	return []fleet.Host{
 		{ID: "web-2", Address: "ssh://10.0.0.2", Tags: map[string]string{"cron": "true", "zone": "b"}},
 		{ID: "web-10", Address: "ssh://deploy@[2001:db8::10]:2222",
@@ -44,9 +52,11 @@ func unsorted() []fleet.Host {
 	}
 }
 
-func sorted() []fleet.Host {
-	u := unsorted()
-	return []fleet.Host{u[2], u[1], u[0]}
+// hosts is what the fleet of them lists.
+func (s Subject) hosts() []fleet.Host {
+	list := s.unsorted()
+	slices.SortFunc(list, func(a, b fleet.Host) int { return strings.Compare(a.ID, b.ID) })
+	return list
 }
 
 func list(t *testing.T, f fleet.Fleet) []fleet.Host {
@@ -59,7 +69,7 @@ func list(t *testing.T, f fleet.Fleet) []fleet.Host {
 }
 
 func (s Subject) sorted(t *testing.T) {
-	if diff := cmp.Diff(sorted(), list(t, s.Of(t, unsorted()))); diff != "" {
+	if diff := cmp.Diff(s.hosts(), list(t, s.Of(t, s.unsorted()))); diff != "" {
 		t.Errorf("want every host, whole and by ID (-want +got):\n%s", diff)
 	}
 }
@@ -72,18 +82,18 @@ func (s Subject) empty(t *testing.T) {
 }
 
 func (s Subject) repeatable(t *testing.T) {
-	f := s.Of(t, unsorted())
+	f := s.Of(t, s.unsorted())
 	if diff := cmp.Diff(list(t, f), list(t, f)); diff != "" {
 		t.Errorf("the second list differs (-first +second):\n%s", diff)
 	}
 }
 
 func (s Subject) owned(t *testing.T) {
-	f := s.Of(t, unsorted())
+	f := s.Of(t, s.unsorted())
 	hosts := list(t, f)
 	hosts[2].Tags["cron"] = "changed"
 	hosts[0], hosts[1] = fleet.Host{ID: "changed"}, fleet.Host{ID: "changed"}
-	if diff := cmp.Diff(sorted(), list(t, f)); diff != "" {
+	if diff := cmp.Diff(s.hosts(), list(t, f)); diff != "" {
 		t.Errorf("a caller's change shows in the next list (-want +got):\n%s", diff)
 	}
 }
@@ -102,7 +112,7 @@ func (s Subject) broken(t *testing.T) {
 }
 
 func (s Subject) cancelled(t *testing.T) {
-	f := s.Of(t, unsorted())
+	f := s.Of(t, s.unsorted())
 	stopped := errors.New("the daemon stops")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(stopped)
@@ -110,13 +120,13 @@ func (s Subject) cancelled(t *testing.T) {
 	if !errors.Is(err, fleet.ErrInventory) || !errors.Is(err, stopped) || len(hosts) != 0 {
 		t.Errorf("Hosts = %v, %v; want an error that wraps ErrInventory and the context's cause", hosts, err)
 	}
-	if diff := cmp.Diff(sorted(), list(t, f)); diff != "" {
+	if diff := cmp.Diff(s.hosts(), list(t, f)); diff != "" {
 		t.Errorf("after a cancelled list (-want +got):\n%s", diff)
 	}
 }
 
 func (s Subject) concurrent(t *testing.T) {
-	f := s.Of(t, unsorted())
+	f := s.Of(t, s.unsorted())
 	lists := make(chan []fleet.Host)
 	for range 8 {
 		go func() {
@@ -128,7 +138,7 @@ func (s Subject) concurrent(t *testing.T) {
 		}()
 	}
 	for range 8 {
-		if diff := cmp.Diff(sorted(), <-lists); diff != "" {
+		if diff := cmp.Diff(s.hosts(), <-lists); diff != "" {
 			t.Errorf("concurrent list (-want +got):\n%s", diff)
 		}
 	}
