@@ -58,6 +58,7 @@ type Server struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelCauseFunc
 	events queue
+	ssm    *systemsManager
 
 	mu      sync.Mutex
 	closed  bool
@@ -96,6 +97,7 @@ func New(o Options) *Server {
 	if o.Moto != "" {
 		s.moto = s.proxy(o.Moto)
 	}
+	s.ssm = newSystemsManager(s)
 	return s
 }
 
