@@ -120,8 +120,9 @@ func (w *Watch) Hosts(ctx context.Context) ([]Host, error) {
 // Find is Hosts: the list has everybody.
 func (w *Watch) Find(ctx context.Context, _ Selector) ([]Host, error) { return w.Hosts(ctx) }
 
-// Health is what the last probe of the host found. A host is refused that was
-// never probed, or whose last probe is older than MaxAge.
+// Health is what the last probe of the host found. A host is refused that the
+// inventory refuses, that was never probed, or whose last probe is older than
+// MaxAge.
 func (w *Watch) Health(h Host) Health {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -130,6 +131,9 @@ func (w *Watch) Health(h Host) Health {
 		return Health{Refused: NotProbed}
 	}
 	health := s.health
+	if h.Refused != "" {
+		health.Refused = h.Refused
+	}
 	if health.Refused == "" && time.Since(health.CheckedAt) > w.options.MaxAge {
 		health.Refused = fmt.Sprintf("not seen healthy for %v", w.options.MaxAge)
 	}

@@ -140,6 +140,17 @@ func TestWatchProbe(t *testing.T) {
 	})
 }
 
+func TestWatchBelievesTheInventory(t *testing.T) {
+	f := newChanging("a")
+	w := fleet.NewWatch(f, healthy, fleet.WatchOptions{})
+	if err := w.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Health(fleet.Host{ID: "a", Refused: "stopped"}).Refused; got != "stopped" {
+		t.Errorf("a stopped host is refused for %q", got)
+	}
+}
+
 func TestWatchProbeIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fleet.NewWatch(newChanging("a", "b", "c"), hang, fleet.WatchOptions{Parallel: 1})
