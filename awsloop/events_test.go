@@ -81,6 +81,12 @@ func TestRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got, err := b.listTargets(t.Context(), &listTargetsInput{Rule: "changes"}); err != nil || len(got.Targets) != 2 || got.Targets[0].Arn != f.ARN() {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := b.deleteRule(t.Context(), &ruleInput{Name: "changes"}); errorCode(err) != "ValidationException" {
+		t.Errorf("deleted with its targets: %v", err)
+	}
 	s.emit([]byte(invocationChange))
 	s.emit([]byte(`{"source":"aws.ssm","detail":{"document-name":"Other"}}`))
 	until(t, "the event", func() bool { return len(lines(path)) == 1 })
