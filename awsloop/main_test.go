@@ -1,0 +1,16 @@
+package awsloop_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/solocron/solocron/awsloop/mototest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(suite{m}) }
+
+// suite ends moto with the tests.
+type suite struct{ *testing.M }
+
+func (s suite) Run() int { return mototest.Run(s.M) }
