@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 // bootstrap builds the function of the tests, once.
 var bootstrap = sync.OnceValues(func() (string, error) {
+	built.Store(true)
 	dir, err := os.MkdirTemp("", "bootstrap")
 	if err != nil {
 		return "", err
@@ -29,6 +31,17 @@ var bootstrap = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
+
+// RemoveBootstrap removes what bootstrap built; for TestMain.
+func RemoveBootstrap() {
+	if built.Load() {
+		if path, err := bootstrap(); err == nil {
+			os.RemoveAll(filepath.Dir(path))
+		}
+	}
+}
+
+var built atomic.Bool
 
 // newLoop returns a server that listens, with Lambda on it.
 func newLoop(t *testing.T) (*Server, *Lambda) {

@@ -21,7 +21,7 @@ import (
 	"github.com/solocron/solocron/awsloop"
 )
 
-// model is botocore's description of Systems Manager.
+// model is botocore's description of a service.
 type model struct {
 	Operations map[string]struct {
 		Input  struct{ Shape string }
@@ -42,12 +42,15 @@ type shape struct {
 	Min, Max *float64
 }
 
-var loadModel = sync.OnceValues(func() (*model, error) {
+var loadModel = sync.OnceValues(func() (*model, error) { return readModel("ssm/2014-11-06") })
+
+// readModel reads a service's model of a version.
+func readModel(version string) (*model, error) {
 	out, err := exec.Command("python3", "-c", "import botocore; print(botocore.__path__[0])").Output()
 	if err != nil {
 		return nil, fmt.Errorf("python3 can't import botocore, which has the API's model (Debian packages awscli or python3-botocore): %w", err)
 	}
-	path := filepath.Join(strings.TrimSpace(string(out)), "data/ssm/2014-11-06/service-2.json.gz")
+	path := filepath.Join(strings.TrimSpace(string(out)), "data", version, "service-2.json.gz")
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -59,7 +62,7 @@ var loadModel = sync.OnceValues(func() (*model, error) {
 	}
 	m := &model{}
 	return m, json.NewDecoder(unzipped).Decode(m)
-})
+}
 
 // checked holds each request and answer that passes against the model.
 type checked struct {
