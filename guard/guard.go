@@ -20,6 +20,24 @@
 // whole or not at all, and is synced right after it was told. It goes where
 // blanks were left for it, so that a full disk can't lose it.
 //
+// # Where nobody can talk to it
+//
+// Under the SSM agent a command's words go one way. [Document] holds the guard
+// for such hosts, [Order.Parameters] is the order. There the guard asks by itself:
+// it posts the order's [Claim] to the ledger, where the guard or whoever takes
+// the attempt back is written down first, and once. An answer that was lost is
+// asked for again for some 20 seconds; without a yes the command never starts.
+// Every refusal is kept in the run directory, so that it stays one when the
+// order is delivered again; where not even the run directory could be made, only
+// taking the claim back makes it final.
+//
+// The guard leaves the agent's process group. What the agent waits for is its
+// front, which tells the end: the output, and on standard error a [Trailer] with
+// what the service would cut off. A front that was killed changes nothing; the
+// further questions ([Ask]) find the result as everywhere. Exit codes in which
+// the agent sees a meaning of its own, up to a restart of the host, reach it as
+// 1; the trailer has the true ones.
+//
 // # How processes are found
 //
 // A command's processes are found by the mark SOLOCRON_MARK in their
@@ -33,7 +51,9 @@
 // sync, the supervising shell, the collector and its dd, the watcher and its
 // sleep; flock if the attempt is exclusive; two more that bound the wait for go
 // where the connection may be half open; one or more to send output back.
-// Everything else is a builtin of the shell.
+// Everything else is a builtin of the shell. The one-way mode takes some thirty
+// more, of which three wait for the end: those that decode the order, post the
+// claim (curl, or wget, or python3) and write the trailer.
 //
 // On the scheduler's own machine package executor/keeper stands in for the
 // program, with the same words and the same files.

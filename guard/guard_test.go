@@ -18,19 +18,23 @@ import (
 // hosts runs the test under every shell that the guard must work with. open
 // returns a fresh host.
 func hosts(t *testing.T, test func(t *testing.T, open func(t *testing.T) *guardtest.Host)) {
-	for _, s := range []struct{ name, program, debian string }{
-		{"dash", "dash", "dash"}, {"bash", "bash", "bash"}, {"busybox", "busybox", "busybox"},
-	} {
-		t.Run(s.name, func(t *testing.T) {
-			argv := []string{guardtest.Need(t, s.program, s.debian)}
-			if s.name == "busybox" {
-				argv = append(argv, "sh")
-			}
+	for _, shell := range []string{"dash", "bash", "busybox"} {
+		t.Run(shell, func(t *testing.T) {
+			open := under(t, shell)
 			t.Parallel()
-			test(t, func(t *testing.T) *guardtest.Host {
-				return guardtest.NewHost(t, guardtest.Guard{Shell: argv, Slack: 8 << 10})
-			})
+			test(t, open)
 		})
+	}
+}
+
+// under returns fresh hosts with that shell.
+func under(t *testing.T, shell string) func(t *testing.T) *guardtest.Host {
+	argv := []string{guardtest.Need(t, shell, shell)}
+	if shell == "busybox" {
+		argv = append(argv, "sh")
+	}
+	return func(t *testing.T) *guardtest.Host {
+		return guardtest.NewHost(t, guardtest.Guard{Shell: argv, Slack: 8 << 10})
 	}
 }
 
@@ -114,4 +118,22 @@ func TestOrdinaryUserCannotBecomeAnother(t *testing.T) {
 			t.Errorf("another user: %q", got)
 		}
 	})
+}
+
+// The variable moves the run directories for whoever looks for them.
+func TestRunDirVariable(t *testing.T) {
+	h := under(t, "dash")(t)
+	t.Setenv(guard.RunDirVariable, h.Root)
+	o := h.Order("true")
+	o.Kept = ""
+	h.Result(o)
+	if got := guard.RunDir(guard.Root("", 0, "", ""), o.Attempt); got != h.Dir(o) {
+		t.Errorf("run directory %s, want %s", got, h.Dir(o))
+	}
+	if _, err := os.Stat(h.Dir(o) + "/result"); err != nil {
+		t.Error(err)
+	}
+	if got := guard.Root("/ordered", 0, "", ""); got != "/ordered" {
+		t.Errorf("an ordered root gave way to the variable: %s", got)
+	}
 }

@@ -68,7 +68,7 @@ func environment(t *testing.T, h *Host) {
 			t.Errorf("no %q in %q", want, got)
 		}
 	}
-	for _, word := range []string{"LC_ALL", "OLDPWD", "o_env", "o_token", "t0ken"} {
+	for _, word := range []string{"LC_ALL", "OLDPWD", guard.RunDirVariable, "o_env", "o_token", "t0ken"} {
 		if strings.Contains(got, word) {
 			t.Errorf("%s in the command's environment: %q", word, got)
 		}

@@ -78,6 +78,7 @@ settle() {
 	record="end $1${nl}code $2${nl}from $from${nl}to $to$nl"
 	record=$record${busy:+busy 1$nl}${duplicate:+duplicate 1$nl}
 	record="${record}reason ${3%%"$nl"*}${nl}note $note$nl."
+	[ "${#record}" -lt 900 ] || record=$(printf '%s\n' "$record" | cut -b 1-400)
 	[ -z "${dir-}" ] || { printf '%s\n' "$record" 1<>"$dir/result"; } 2>/dev/null
 	say "$record"
 }

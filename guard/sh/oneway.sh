@@ -65,7 +65,6 @@ trailer() {
 	[ -z "${dir-}" ] || measure
 	[ "$kept" = 0 ] || kept_output >&3
 	exec 3>&4
-	[ "${#record}" -lt 900 ] || record=$(printf '%s\n' "$record" | cut -b 1-400)
 	say "$record"
 	if [ -n "${dir-}" ]; then report; else say "tail 0$nl."; fi
 	# A guard whose output is still held would keep the agent waiting.
