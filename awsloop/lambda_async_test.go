@@ -2,6 +2,7 @@ package awsloop
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -145,4 +146,36 @@ func TestMailReorders(t *testing.T) {
 	if text := strings.Join(got, ""); text != "acbdfe" {
 		t.Errorf("order %s", text)
 	}
+}
+
+// TestNoEventVanishes has processes crash, and finds each event done or dead.
+func TestNoEventVanishes(t *testing.T) {
+	t.Parallel()
+	s, l := newLoop(t)
+	f := newTestFunction(t, l, FunctionOptions{Concurrency: 4, Speed: 60000, MaxAge: 10000 * time.Hour})
+	s.SetKnobs(Knobs{Crash: Knob{P: 0.5, For: 4 * time.Millisecond}, Invokes: DeliveryKnobs{Duplicate: Knob{P: 0.2}, Reorder: Knob{P: 0.2, For: time.Millisecond}}})
+	path := filepath.Join(t.TempDir(), "done")
+	want := map[string]bool{}
+	for i := range 60 {
+		name := fmt.Sprintf("event-%d", i)
+		want[name] = true
+		if err := f.InvokeAsync(noted(t, path, name, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "an end", func() bool {
+		for _, name := range lines(path) {
+			delete(want, name)
+		}
+		for _, d := range f.DeadLetters() {
+			var e struct{ Append string }
+			if err := json.Unmarshal(d.Payload, &e); err != nil {
+				t.Fatal(err)
+			}
+			delete(want, e.Append)
+		}
+		return len(want) == 0
+	})
+	until(t, "rest", func() bool { return len(f.slots) == 0 })
+	t.Logf("%d starts, %d dead letters", len(f.Inits()), len(f.DeadLetters()))
 }
