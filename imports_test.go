@@ -48,9 +48,9 @@ var layers = map[string]layer{
 	"executor/": adapter, "fleet/": adapter, "ledger/": adapter, "notifier/": adapter,
 	"executor/guarded": shared, "executor/keeper": shared, "ledger/sqlrow": shared,
 	"web":    web,
-	"config": config,
-	"cmd/":   cmd,
-	"bench":  tool, "build/": tool,
+	"config": config, "config/": config,
+	"cmd/":  cmd,
+	"bench": tool, "build/": tool,
 	"awsloop": loop, "awsloop/": loop,
 }
 
@@ -61,7 +61,7 @@ var may = map[layer][]layer{
 	shared:  {standard, foreign, core, port},
 	adapter: {standard, foreign, core, port, shared},
 	web:     {standard, core, port},
-	config:  {standard, foreign, core, port, shared, adapter},
+	config:  {standard, foreign, core, port, shared, adapter, config},
 	cmd:     {standard, foreign, core, port, adapter, config, web},
 	tool:    {standard},
 	loop:    {standard, foreign, loop},

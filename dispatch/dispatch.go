@@ -69,6 +69,11 @@ type Options struct {
 	// talk to while it starts, before it is taken back. Zero if the fleet has no
 	// such hosts.
 	ClaimWithin time.Duration
+	// Settled is how long a stepwise dispatcher's timer may take to deliver a due
+	// time: EventBridge Scheduler's precision is a minute. The sweep starts what
+	// was not delivered then; a delivery that comes later still finds the run
+	// there and changes nothing. Default 75s.
+	Settled time.Duration
 	// Observe, if set, is called after every change of a run has been stored.
 	// It must not block.
 	Observe func(run.Run)
@@ -117,6 +122,9 @@ func New(o Options) *Dispatcher {
 	}
 	if o.Unreachable == 0 {
 		o.Unreachable = time.Minute
+	}
+	if o.Settled == 0 {
+		o.Settled = 75 * time.Second
 	}
 	name, _ := os.Hostname() // for people only
 	return &Dispatcher{

@@ -2,12 +2,9 @@ package dispatch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/run"
@@ -18,31 +15,19 @@ import (
 // much later, or have none where the clock jumps. So the sweep compares: every
 // due time that has come has a run, or gets one now.
 
-// settled is how long a timer may take to deliver. EventBridge Scheduler's
-// precision is a minute. One that comes later still finds its run there, and
-// changes nothing.
-const settled = 75 * time.Second
-
 // expectAll compares the due times of all jobs with their runs.
 func (d *Dispatcher) expectAll(ctx context.Context) error {
 	jobs, err := d.Ledger.Jobs(ctx)
 	if err != nil {
 		return err
 	}
-	var all errgroup.Group
-	all.SetLimit(abreast)
-	problems := make([]error, len(jobs))
-	for i, k := range jobs {
+	return each(jobs, func(k ledger.Job) error {
 		d.learn(k)
-		all.Go(func() error {
-			if err := d.expect(ctx, k, now().Add(-settled)); err != nil {
-				problems[i] = fmt.Errorf("due times of job %s: %w", k.Name, err)
-			}
-			return nil
-		})
-	}
-	_ = all.Wait()
-	return errors.Join(problems...)
+		if err := d.expect(ctx, k, now().Add(-d.Settled)); err != nil {
+			return fmt.Errorf("due times of job %s: %w", k.Name, err)
+		}
+		return nil
+	})
 }
 
 // expect gives every due time of the job up to until its run, and records that

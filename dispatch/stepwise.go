@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
@@ -141,33 +140,39 @@ func (d *Dispatcher) carryOn(ctx context.Context) error {
 		return err
 	}
 	slices.Reverse(unfinished) // the earliest due first: others may wait for it
-	var all errgroup.Group
-	all.SetLimit(abreast)
-	problems := make([]error, len(unfinished))
-	for i, r := range unfinished {
-		all.Go(func() error {
-			if r.State == run.Lost {
-				d.ask(ctx, r)
-				return nil
-			}
-			problems[i] = d.step(ctx, r)
+	return each(unfinished, func(r run.Run) error {
+		if r.State == run.Lost {
+			d.ask(ctx, r)
 			return nil
+		}
+		return d.step(ctx, r)
+	})
+}
+
+// each calls f for every one of the list, abreast of them at a time, and
+// returns all errors.
+func each[T any](list []T, f func(T) error) error {
+	var all sync.WaitGroup
+	errs := make([]error, len(list))
+	room := make(chan struct{}, abreast)
+	for i, v := range list {
+		room <- struct{}{}
+		all.Go(func() {
+			errs[i] = f(v)
+			<-room
 		})
 	}
-	_ = all.Wait()
-	return errors.Join(problems...)
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // Deliver sends what is due in the outbox.
 func (d *Dispatcher) Deliver(ctx context.Context) {
-	var all errgroup.Group
+	var all sync.WaitGroup
 	for target, send := range d.deliverers() {
-		all.Go(func() error {
-			d.deliverTo(ctx, target, send)
-			return nil
-		})
+		all.Go(func() { d.deliverTo(ctx, target, send) })
 	}
-	_ = all.Wait()
+	all.Wait()
 }
 
 // Settle does what follows from the steps since it was last called: runs that
