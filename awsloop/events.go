@@ -50,7 +50,7 @@ type rule struct {
 
 // ruleTarget is a rule's function, and what it gets instead of the event.
 type ruleTarget struct {
-	Id, Arn string //nolint:revive // as on the wire
+	Id, Arn string //nolint:revive,staticcheck // as on the wire
 	Input   string // JSON; empty for the event itself
 }
 

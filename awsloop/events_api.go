@@ -232,7 +232,7 @@ func without(targets []ruleTarget, ids ...string) []ruleTarget {
 
 type removeTargetsInput struct {
 	Rule, EventBusName string
-	Ids                []string
+	IDs                []string `json:"Ids"`
 	Force              bool
 }
 
@@ -243,7 +243,7 @@ func (b *Events) removeTargets(_ context.Context, in *removeTargetsInput) (*fail
 	if err != nil {
 		return nil, err
 	}
-	r.targets = without(r.targets, in.Ids...)
+	r.targets = without(r.targets, in.IDs...)
 	return noFailures, nil
 }
 

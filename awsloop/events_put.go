@@ -21,7 +21,7 @@ type putEventsOutput struct {
 	Entries          []putEventsEntry
 }
 
-type putEventsEntry struct{ EventId, ErrorCode, ErrorMessage string } //nolint:revive // as on the wire
+type putEventsEntry struct{ EventId, ErrorCode, ErrorMessage string } //nolint:revive,staticcheck // as on the wire
 
 // putEvents takes events of one's own. AWS's sources are AWS's alone.
 func (b *Events) putEvents(_ context.Context, in *putEventsInput) (*putEventsOutput, error) {

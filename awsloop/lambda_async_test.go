@@ -3,6 +3,7 @@ package awsloop
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,9 +14,7 @@ import (
 func noted(t *testing.T, path, line string, more map[string]any) []byte {
 	t.Helper()
 	event := map[string]any{"path": path, "append": line}
-	for k, v := range more {
-		event[k] = v
-	}
+	maps.Copy(event, more)
 	payload, err := json.Marshal(event)
 	if err != nil {
 		t.Fatal(err)

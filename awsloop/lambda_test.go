@@ -201,7 +201,7 @@ func TestConcurrency(t *testing.T) {
 	if len(f.Inits()) != 2 {
 		t.Errorf("%d starts", len(f.Inits()))
 	}
-	if !f.KillOne() || !f.KillOne() {
+	if first, second := f.KillOne(), f.KillOne(); !first || !second {
 		t.Error("an invocation goes on when its caller is gone")
 	}
 	until(t, "room", func() bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -67,14 +68,7 @@ func (in *definition) check() (expression, error) {
 	return e, nil
 }
 
-func oneOf[T comparable](v T, all ...T) bool {
-	for _, one := range all {
-		if v == one {
-			return true
-		}
-	}
-	return false
-}
+func oneOf[T comparable](v T, all ...T) bool { return slices.Contains(all, v) }
 
 func checkWindow(w types.FlexibleTimeWindow) bool {
 	switch w.Mode {
@@ -91,28 +85,28 @@ func checkWindow(w types.FlexibleTimeWindow) bool {
 func checkTarget(t *types.Target) error {
 	var errs []error
 	if arn := aws.ToString(t.Arn); !lambdaARN.MatchString(arn) {
-		errs = append(errs, fmt.Errorf("Target.Arn %q is not a function's", arn)) //nolint:revive // a member's name
+		errs = append(errs, fmt.Errorf("Target.Arn %q is not a function's", arn))
 	}
 	if role := aws.ToString(t.RoleArn); !roleForm.MatchString(role) || len(role) > 1600 {
-		errs = append(errs, fmt.Errorf("Target.RoleArn %q is not a role's", role)) //nolint:revive // a member's name
+		errs = append(errs, fmt.Errorf("Target.RoleArn %q is not a role's", role))
 	}
 	if t.Input != nil && (!json.Valid([]byte(*t.Input)) || len(*t.Input) > 256<<10) {
-		errs = append(errs, errors.New("Target.Input is not JSON of at most 256 KiB")) //nolint:revive // a member's name
+		errs = append(errs, errors.New("Target.Input is not JSON of at most 256 KiB"))
 	}
 	if r := t.RetryPolicy; r != nil {
 		if r.MaximumEventAgeInSeconds != nil && !within(r.MaximumEventAgeInSeconds, 60, 86400) {
-			errs = append(errs, errors.New("Target.RetryPolicy.MaximumEventAgeInSeconds is not in 60-86400")) //nolint:revive // a member's name
+			errs = append(errs, errors.New("Target.RetryPolicy.MaximumEventAgeInSeconds is not in 60-86400"))
 		}
 		if r.MaximumRetryAttempts != nil && !within(r.MaximumRetryAttempts, 0, 185) {
-			errs = append(errs, errors.New("Target.RetryPolicy.MaximumRetryAttempts is not in 0-185")) //nolint:revive // a member's name
+			errs = append(errs, errors.New("Target.RetryPolicy.MaximumRetryAttempts is not in 0-185"))
 		}
 	}
 	if d := t.DeadLetterConfig; d != nil && !queueForm.MatchString(aws.ToString(d.Arn)) {
-		errs = append(errs, fmt.Errorf("Target.DeadLetterConfig.Arn %q is not a queue's", aws.ToString(d.Arn))) //nolint:revive // a member's name
+		errs = append(errs, fmt.Errorf("Target.DeadLetterConfig.Arn %q is not a queue's", aws.ToString(d.Arn)))
 	}
 	if t.EcsParameters != nil || t.EventBridgeParameters != nil || t.KinesisParameters != nil ||
 		t.SageMakerPipelineParameters != nil || t.SqsParameters != nil {
-		errs = append(errs, errors.New("Target has parameters that a function doesn't take")) //nolint:revive // a member's name
+		errs = append(errs, errors.New("Target.*Parameters: a function takes none"))
 	}
 	return errors.Join(errs...)
 }

@@ -79,7 +79,7 @@ func TestExpressionNext(t *testing.T) {
 
 func TestExpressionRefused(t *testing.T) {
 	t.Parallel()
-	for _, text := range strings.Split(`
+	for text := range strings.SplitSeq(`
 garbage
 cron(30 2 * * *)
 cron(30 2 * * * *)
