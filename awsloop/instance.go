@@ -207,7 +207,7 @@ func (i *Instance) killAll(dying []*documentRun) {
 	for _, r := range dying {
 		<-r.done
 	}
-	if err := killMarked(mark + "=" + i.dir); err != nil {
+	if err := killBelow(i.dir); err != nil {
 		i.manager.server.log.Error("end the processes of an instance", "instance", i.id, "err", err)
 	}
 }

@@ -8,17 +8,20 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
 
-// killMarked ends all processes that carry the variable in the environment that
-// they were started with, and their children, until there are none.
-func killMarked(variable string) error {
+// killBelow ends all processes whose environment, as they were started with it,
+// names the folder or something in it, and their children, until there are none.
+// A program that cleans its environment but keeps where its state is, as the
+// guard does, is found as well.
+func killBelow(dir string) error {
 	var left []int
 	for range 200 {
 		var err error
-		if left, err = marked(variable); err != nil || len(left) == 0 {
+		if left, err = below(dir); err != nil || len(left) == 0 {
 			return err
 		}
 		for _, pid := range left {
@@ -31,8 +34,8 @@ func killMarked(variable string) error {
 	return fmt.Errorf("processes %v don't die", left)
 }
 
-// marked lists the processes, without zombies, which have no environment.
-func marked(variable string) ([]int, error) {
+// below lists the processes, without zombies, which have no environment.
+func below(dir string) ([]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
@@ -46,7 +49,11 @@ func marked(variable string) ([]int, error) {
 		}
 		parents[pid] = parentOf(pid)
 		environ, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-		if err == nil && slices.ContainsFunc(bytes.Split(environ, []byte{0}), func(v []byte) bool { return string(v) == variable }) {
+		names := func(variable []byte) bool {
+			_, value, _ := strings.Cut(string(variable), "=")
+			return value == dir || strings.HasPrefix(value, dir+"/")
+		}
+		if err == nil && slices.ContainsFunc(bytes.Split(environ, []byte{0}), names) {
 			found = append(found, pid)
 		}
 	}
