@@ -4,9 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/solocron/solocron/config/cloud"
+	"github.com/solocron/solocron/job"
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/notifier"
 )
 
 // AWS loads the ordinary AWS configuration: variables, profiles and roles, as
@@ -25,4 +33,71 @@ func AWS(ctx context.Context, region string) (aws.Config, error) {
 		return cfg, fmt.Errorf("AWS credentials: %w; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role gives them", err)
 	}
 	return cfg, nil
+}
+
+// account is the AWS configuration of one file, loaded once, when a part first
+// needs it.
+type account struct{ cfg *aws.Config }
+
+func (a *account) in(ctx context.Context, region string) (aws.Config, error) {
+	if a.cfg == nil {
+		cfg, err := AWS(ctx, region)
+		if err != nil {
+			return cfg, err
+		}
+		a.cfg = &cfg
+	}
+	cfg := a.cfg.Copy()
+	cfg.Region = region
+	return cfg, nil
+}
+
+// openTable opens the ledger in a table that is there already.
+func (a *account) openTable(ctx context.Context, region, table string, keep time.Duration) (ledger.Ledger, error) {
+	cfg, err := a.in(ctx, region)
+	if err != nil {
+		return nil, fmt.Errorf("ledger in table %s: %w", table, err)
+	}
+	l := cloud.Ledger(cfg, table, keep)
+	if err := l.Ready(ctx); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func (a *account) openTopic(ctx context.Context, t job.SNS) (notifier.Notifier, error) {
+	topic, err := arn.Parse(t.Topic)
+	if err != nil {
+		return nil, fmt.Errorf("topic %s: %w", t.Topic, err)
+	}
+	cfg, err := a.in(ctx, topic.Region)
+	if err != nil {
+		return nil, err
+	}
+	return cloud.Topic(cfg, t)
+}
+
+// instances are a fleet of EC2 instances, as the file that it was opened for
+// describes it.
+type instances struct {
+	cfg  aws.Config
+	said job.EC2
+}
+
+func (a *account) openInstances(ctx context.Context, e job.EC2) (*instances, error) {
+	cfg, err := a.in(ctx, e.Region)
+	if err != nil {
+		return nil, fmt.Errorf("fleet of EC2 instances in %s: %w", e.Region, err)
+	}
+	return &instances{cfg, e}, nil
+}
+
+// reached reports whether the instances of another file are reached in the same
+// way. Which they are may change.
+func (i *instances) reached(e *job.EC2) bool {
+	old, other := i.said, *e
+	for _, way := range []*job.EC2{&old, &other} {
+		way.Tags, way.TargetGroup, way.Hybrid = nil, "", false
+	}
+	return reflect.DeepEqual(old, other)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/solocron/solocron/config/cloud"
 	"github.com/solocron/solocron/executor"
 	"github.com/solocron/solocron/executor/guarded"
 	"github.com/solocron/solocron/executor/localexec"
@@ -38,38 +40,74 @@ type Parts struct {
 	Where    string // the ledger as people know it, without a password
 	Executor executor.Executor
 	Fleet    *fleet.Watch
+	// Protector keeps hosts from being scaled in, and ClaimWithin is how long an
+	// order may take to reach one. Nil and zero unless they are EC2 instances.
+	Protector   fleet.Protector
+	ClaimWithin time.Duration
 
+	instances *instances // nil unless they are the hosts
 	inventory atomic.Pointer[fleet.Fleet]
 }
 
 // Open opens the ledger, the executors and the fleet. The caller closes the
-// parts. No host is asked yet.
-func Open(ctx context.Context, f *job.File) (*Parts, error) {
-	p := &Parts{Where: f.Ledger}
-	var err error
-	if isPostgres(f.Ledger) {
-		p.Where = withoutPassword(f.Ledger)
-		p.Ledger, err = pgledger.Open(ctx, f.Ledger)
-	} else {
-		p.Sole = true
-		p.Ledger, err = p.openSQLite(ctx)
-	}
-	if err != nil {
+// parts. No host is asked yet. What AWS is needed for asks for its
+// configuration, see [AWS].
+func Open(ctx context.Context, f *job.File, log *slog.Logger) (*Parts, error) {
+	p, aws := &Parts{Where: f.Ledger}, &account{}
+	if err := p.openLedger(ctx, f, aws); err != nil {
 		return nil, err
 	}
-	limits := guarded.Options{
-		MinFreeBytes: f.Fleet.MinFree, MaxSkew: f.Fleet.MaxSkew,
-		KeepDays: max(1, int(f.Retention/(24*time.Hour))),
-	}
-	p.Executor = byAddress{
-		local: localexec.New(localexec.Options{Guarded: limits}),
-		ssh:   sshexec.New(sshexec.Options{Guarded: limits}),
+	if err := p.openExecutor(ctx, f, aws, log); err != nil {
+		return nil, errors.Join(err, p.Ledger.Close())
 	}
 	if err := p.SetFleet(f); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	p.Fleet = fleet.NewWatch(p, p.Executor.Probe, fleet.WatchOptions{})
+	var rhythm fleet.WatchOptions
+	if f.Fleet.EC2 != nil {
+		rhythm.Every = time.Minute // AWS's word is older than that, and a list takes a call for every 50 hosts
+	}
+	p.Fleet = fleet.NewWatch(p, p.Executor.Probe, rhythm)
 	return p, nil
+}
+
+func (p *Parts) openLedger(ctx context.Context, f *job.File, aws *account) (err error) {
+	region, table, dynamo := job.DynamoDB(f.Ledger)
+	switch {
+	case dynamo:
+		p.Ledger, err = aws.openTable(ctx, region, table, f.Retention)
+	case isPostgres(f.Ledger):
+		p.Where = withoutPassword(f.Ledger)
+		p.Ledger, err = pgledger.Open(ctx, f.Ledger)
+	default:
+		p.Sole = true
+		p.Ledger, err = p.openSQLite(ctx)
+	}
+	return err
+}
+
+// openExecutor opens what reaches every kind of host, because runs of an
+// earlier file may be on another kind. Only for EC2 instances it takes the file
+// to say how.
+func (p *Parts) openExecutor(ctx context.Context, f *job.File, aws *account, log *slog.Logger) (err error) {
+	limits := guarded.Options{
+		MinFreeBytes: f.Fleet.MinFree, MaxSkew: f.Fleet.MaxSkew,
+		KeepDays: max(1, int(f.Retention/(24*time.Hour))),
+	}
+	all := byAddress{
+		local: localexec.New(localexec.Options{Guarded: limits}),
+		ssh:   sshexec.New(sshexec.Options{Guarded: limits}),
+		agent: nobody{errors.New("the jobs file has no fleet.region, so it can't be reached by its SSM agent")},
+	}
+	if e := f.Fleet.EC2; e != nil {
+		if p.instances, err = aws.openInstances(ctx, *e); err != nil {
+			return errors.Join(err, all.Close())
+		}
+		of := cloud.New(p.instances.cfg, e)
+		all.agent, p.Protector, p.ClaimWithin = of.Executor(log), of.Fleet(), e.ClaimWithin
+	}
+	p.Executor = all
+	return nil
 }
 
 // openSQLite opens the ledger's file, in a folder that is made if need be.
@@ -92,27 +130,33 @@ func (p *Parts) Close() error {
 
 // SetFleet makes the file's inventory the one that the watch lists from now on.
 func (p *Parts) SetFleet(f *job.File) error {
-	var inventory fleet.Fleet
-	if f.Fleet.Command != "" {
-		inventory = commandfleet.New(f.Fleet.Command, f.Fleet.Every)
-	} else {
-		hosts := fleet.Clone(f.Fleet.Hosts)
-		for i := range hosts {
-			for _, path := range []*string{&hosts[i].RunDir, &hosts[i].IdentityFile, &hosts[i].KnownHosts} {
-				var err error
-				if *path, err = atHome(*path); err != nil {
-					return fmt.Errorf("host %s: %w", hosts[i].ID, err)
-				}
-			}
-		}
-		list, err := listfleet.New(hosts)
-		if err != nil {
-			return err
-		}
-		inventory = list
+	inventory, err := p.inventoryOf(f)
+	if err != nil {
+		return err
 	}
 	p.inventory.Store(&inventory)
 	return nil
+}
+
+func (p *Parts) inventoryOf(f *job.File) (fleet.Fleet, error) {
+	switch e := f.Fleet.EC2; {
+	case e != nil && (p.instances == nil || !p.instances.reached(e)):
+		return nil, fmt.Errorf("%s: the way to the EC2 instances changed (region, document, claims, claim-within or report); that needs a restart", f.Path)
+	case e != nil:
+		return cloud.New(p.instances.cfg, e).Fleet(), nil
+	case f.Fleet.Command != "":
+		return commandfleet.New(f.Fleet.Command, f.Fleet.Every), nil
+	}
+	hosts := fleet.Clone(f.Fleet.Hosts)
+	for i := range hosts {
+		for _, path := range []*string{&hosts[i].RunDir, &hosts[i].IdentityFile, &hosts[i].KnownHosts} {
+			var err error
+			if *path, err = atHome(*path); err != nil {
+				return nil, fmt.Errorf("host %s: %w", hosts[i].ID, err)
+			}
+		}
+	}
+	return listfleet.New(hosts)
 }
 
 // Hosts lists the current inventory; it makes Parts a fleet.Fleet.
@@ -121,10 +165,10 @@ func (p *Parts) Hosts(ctx context.Context) ([]fleet.Host, error) {
 }
 
 // Receivers opens the notice targets of the file.
-func Receivers(f *job.File) (map[string]notifier.Notifier, error) {
-	all := make(map[string]notifier.Notifier, len(f.Targets))
+func Receivers(ctx context.Context, f *job.File) (map[string]notifier.Notifier, error) {
+	all, aws := make(map[string]notifier.Notifier, len(f.Targets)), &account{}
 	for name, t := range f.Targets {
-		to, err := receiver(t)
+		to, err := receiver(ctx, t, aws)
 		if err != nil {
 			return nil, fmt.Errorf("notify target %s: %w", name, err)
 		}
@@ -133,7 +177,7 @@ func Receivers(f *job.File) (map[string]notifier.Notifier, error) {
 	return all, nil
 }
 
-func receiver(t job.Target) (notifier.Notifier, error) {
+func receiver(ctx context.Context, t job.Target, aws *account) (notifier.Notifier, error) {
 	switch {
 	case t.Webhook != nil:
 		headers := make(map[string]string, len(t.Webhook.Headers))
@@ -163,8 +207,10 @@ func receiver(t job.Target) (notifier.Notifier, error) {
 			return nil, err
 		}
 		return chat.New(address)
+	case t.SNS != nil:
+		return aws.openTopic(ctx, *t.SNS)
 	}
-	return nil, errors.New("names no webhook, mail or chat")
+	return nil, errors.New("names no webhook, mail, chat or topic")
 }
 
 // Resolve returns the value behind "env:NAME" or "file:PATH", and any other

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,7 +49,7 @@ func TestOpen(t *testing.T) {
 	f := &job.File{Path: "jobs.yaml", Ledger: filepath.Join(dir, "new", "ledger.db"), Retention: 1}
 	f.Fleet.Hosts = []fleet.Host{{ID: "b", Address: "local"}, {ID: "a", Address: "ssh://web-1", KnownHosts: "~/known"}}
 	t.Setenv("HOME", "/home/ann")
-	p, err := Open(t.Context(), f)
+	p, err := Open(t.Context(), f, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		filepath.Join(file, "ledger.db"):                          "name a folder",
 		"postgres://ann:hunter2@127.0.0.1:1/none?sslmode=disable": "127.0.0.1",
 	} {
-		p, err := Open(t.Context(), &job.File{Ledger: address})
+		p, err := Open(t.Context(), &job.File{Ledger: address}, slog.New(slog.DiscardHandler))
 		if err == nil {
 			_ = p.Close()
 			t.Errorf("%s was opened", address)
@@ -100,15 +101,15 @@ func TestReceivers(t *testing.T) {
 		"mail": {Mail: &job.Mail{Server: "smtp.example.com:587", From: "a@example.com", To: []string{"b@example.com"}}},
 		"chat": {Chat: &job.Chat{URL: "env:SOLOCRON_TEST_CHAT"}},
 	}}
-	all, err := Receivers(f)
+	all, err := Receivers(t.Context(), f)
 	if err != nil || len(all) != 3 {
 		t.Fatalf("%d receivers, %v", len(all), err)
 	}
 	f.Targets["chat"] = job.Target{Chat: &job.Chat{URL: "env:SOLOCRON_TEST_NOBODY"}}
-	if _, err := Receivers(f); err == nil || !strings.Contains(err.Error(), "notify target chat: env:SOLOCRON_TEST_NOBODY") {
+	if _, err := Receivers(t.Context(), f); err == nil || !strings.Contains(err.Error(), "notify target chat: env:SOLOCRON_TEST_NOBODY") {
 		t.Errorf("an unset variable: %v", err)
 	}
-	if _, err := Receivers(&job.File{Targets: map[string]job.Target{"x": {}}}); err == nil {
+	if _, err := Receivers(t.Context(), &job.File{Targets: map[string]job.Target{"x": {}}}); err == nil {
 		t.Error("a target without receiver was opened")
 	}
 }

@@ -124,6 +124,7 @@ func TestFunctionCarriesRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
 		if string(got) != string(binary) || res.StatusCode != http.StatusTeapot || res.Header.Get("Content-Type") != "application/octet-stream" {
 			t.Errorf("answer %d %q %v", res.StatusCode, got, res.Header)
 		}

@@ -78,11 +78,11 @@ func (s *server) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	receivers, err := config.Receivers(file)
+	receivers, err := config.Receivers(ctx, file)
 	if err != nil {
 		return err
 	}
-	if s.parts, err = config.Open(ctx, file); err != nil {
+	if s.parts, err = config.Open(ctx, file, s.log); err != nil {
 		return err
 	}
 	defer s.close()
@@ -92,6 +92,7 @@ func (s *server) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	s.lines = newJournal(stdout, s.log, s.logFormat == "json", s.color(stdout))
 	s.d = dispatch.New(dispatch.Options{
 		Ledger: s.parts.Ledger, Fleet: s.parts.Fleet, Executor: s.parts.Executor,
+		Protector: s.parts.Protector, ClaimWithin: s.parts.ClaimWithin,
 		Secret: config.Secret, Log: s.log, Sole: s.parts.Sole, Drain: s.drain,
 		Observe: func(r run.Run) { s.lines.note(r); s.api.Observe(r) },
 	})
@@ -177,7 +178,7 @@ func (s *server) reload(ctx context.Context) {
 		if old := s.d.File(); file.Ledger != old.Ledger {
 			return fmt.Errorf("%s: the ledger changed; that needs a restart", file.Path)
 		}
-		receivers, err := config.Receivers(file)
+		receivers, err := config.Receivers(ctx, file)
 		if err != nil {
 			return err
 		}
