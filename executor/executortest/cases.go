@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -37,6 +35,12 @@ func grantFails(b *bench) {
 	if b.proven(err); !errors.Is(err, errGrant) {
 		b.t.Errorf("the grant's error is not in %v", err)
 	}
+	if b.OneWay { // nothing was sent
+		if got := b.status(o); got.Phase != guard.PhaseAbsent {
+			b.t.Errorf("%+v", got)
+		}
+		return
+	}
 	b.eventually("the guard gives up", func() bool { return b.status(o).Phase == guard.PhaseEnded })
 	if got := b.status(o).Result; got.End != guard.Refused {
 		b.t.Errorf("%+v", got)
@@ -45,18 +49,24 @@ func grantFails(b *bench) {
 }
 
 func twice(b *bench) {
+	again := func(o guard.Order, when string) {
+		b.t.Helper()
+		err := b.x.Start(b.ctx(), b.Host, o, b.grant)
+		if b.OneWay && err == nil {
+			b.granted--
+		} else if !errors.Is(err, executor.ErrDelivered) || executor.Proven(err) != nil {
+			b.t.Errorf("second delivery %s: %v", when, err)
+		}
+	}
 	o := b.order(1, untilLeave)
 	b.start(o)
 	b.up(o)
-	err := b.x.Start(b.ctx(), b.Host, o, b.grant)
-	if !errors.Is(err, executor.ErrDelivered) || executor.Proven(err) != nil {
-		b.t.Errorf("second delivery while it runs: %v", err)
-	}
+	again(o, "while it runs")
 	b.leave()
-	b.wait(o)
-	err = b.x.Start(b.ctx(), b.Host, o, b.grant)
-	if !errors.Is(err, executor.ErrDelivered) || executor.Proven(err) != nil {
-		b.t.Errorf("second delivery afterwards: %v", err)
+	first := b.wait(o)
+	again(o, "afterwards")
+	if res := b.wait(o); res.End != first.End || res.Code != first.Code || !res.EndedAt.Equal(first.EndedAt) {
+		b.t.Errorf("%+v, then %+v", first, res)
 	}
 	if b.saw() != "1" || b.granted != 1 {
 		b.t.Errorf("attempts %q ran, %d were granted", b.saw(), b.granted)
@@ -64,6 +74,7 @@ func twice(b *bench) {
 }
 
 func refusals(b *bench) {
+	n := 0
 	for words, spoil := range map[string]func(*guard.Order){
 		"/no/such/dir":  func(o *guard.Order) { o.Dir = "/no/such/dir" },
 		"no-such-user":  func(o *guard.Order) { o.User = "no-such-user" },
@@ -71,14 +82,18 @@ func refusals(b *bench) {
 		"run id":        func(o *guard.Order) { o.Run = "../x" },
 		"empty command": func(o *guard.Order) { o.Command = "" },
 	} {
-		o := b.order(1, "true")
+		n++
+		o := b.order(n, "true")
 		spoil(&o)
-		if n := b.proven(b.x.Start(b.ctx(), b.Host, o, b.grant)); !strings.Contains(n.Error(), words) || n.Busy {
-			b.t.Errorf("want %q in %v", words, n)
+		if res := b.refused(o); !strings.Contains(res.Reason, words) || res.Busy {
+			b.t.Errorf("want %q in %+v", words, res)
 		}
 	}
-	if b.granted > 0 {
+	if b.granted > 0 && !b.OneWay {
 		b.t.Error("a start was granted that the guard had refused")
+	}
+	if b.saw() != "" {
+		b.t.Errorf("attempts %q ran", b.saw())
 	}
 }
 
@@ -117,7 +132,10 @@ func huge(b *bench) {
 	o.OutputBytes = 1 << 20
 	b.start(o)
 	got := b.wait(o).Output
-	if got.Bytes != 10000011 || !got.Cut || len(got.Head) != guard.HeadBytes || len(got.Tail) != guard.TailBytes ||
+	if !b.OneWay && (len(got.Head) != guard.HeadBytes || len(got.Tail) != guard.TailBytes) {
+		b.t.Errorf("head %d, tail %d", len(got.Head), len(got.Tail))
+	}
+	if got.Bytes != 10000011 || !got.Cut ||
 		!bytes.HasPrefix(got.Head, []byte("first\n0123")) || !bytes.HasSuffix(got.Tail, []byte("last\n")) {
 		b.t.Errorf("%d bytes, cut %t, head %d, tail %d", got.Bytes, got.Cut, len(got.Head), len(got.Tail))
 	}
@@ -171,8 +189,14 @@ func stops(b *bench) {
 			b.t.Errorf("stop: %v (host: %+v)", err, probed)
 		}
 	}
-	o := b.order(1, "true")
-	stop(o, false)
+	o, ran := b.order(1, "true"), "1 3 4"
+	if b.OneWay { // a stop before the start takes the attempt back
+		stop(o, false)
+		b.refused(o)
+		o, ran = b.order(5, "true"), "5 3 4"
+	} else {
+		stop(o, false)
+	}
 	b.start(o)
 	b.wait(o)
 	stop(o, true)
@@ -199,7 +223,7 @@ func stops(b *bench) {
 			b.t.Errorf("kill %t: %+v", kill, res)
 		}
 	}
-	if b.saw() != "1 3 4" {
+	if b.saw() != ran {
 		b.t.Errorf("attempts %q ran", b.saw())
 	}
 }
@@ -232,125 +256,5 @@ func again(b *bench) {
 		if res := b.wait(o); res.End != guard.Exited || res.Code != 3 || string(res.Output.Head) != "out\n" {
 			b.t.Errorf("%+v", res)
 		}
-	}
-}
-
-func contexts(b *bench) {
-	cause := errors.New("enough")
-	over, cancel := context.WithCancelCause(b.t.Context())
-	cancel(cause)
-	o := b.order(1, untilLeave)
-	if err := b.x.Start(over, b.Host, o, b.grant); !errors.Is(err, cause) || b.granted > 0 {
-		b.t.Errorf("start: %v", err)
-	} else {
-		b.proven(err)
-	}
-	ctx, cancel := context.WithCancelCause(b.t.Context())
-	err := b.x.Start(ctx, b.Host, b.order(2, untilLeave), func(context.Context) error { cancel(cause); return nil })
-	if err != nil {
-		b.t.Errorf("a context that ends after the grant: %v", err)
-	}
-	if _, err := b.x.Wait(over, b.Host, b.order(2, "").Attempt); !errors.Is(err, cause) {
-		b.t.Errorf("wait: %v", err)
-	}
-	if _, err := b.x.Status(over, b.Host, o.Attempt); err == nil {
-		b.t.Error("status ended well")
-	}
-	if err := b.x.Stop(over, b.Host, o.Attempt, false); err == nil {
-		b.t.Error("stop ended well")
-	}
-	if got := b.x.Probe(over, b.Host); got.Refused == "" {
-		b.t.Error("probe found the host healthy")
-	}
-	b.leave()
-	b.wait(b.order(2, ""))
-}
-
-func absent(b *bench) {
-	b.x.Probe(b.ctx(), b.Host)
-	o := b.order(1, "true")
-	if got := b.status(o); got.Phase != guard.PhaseAbsent {
-		b.t.Errorf("%+v", got)
-	}
-	if res := b.wait(o); res.End != guard.Absent {
-		b.t.Errorf("%+v", res)
-	}
-	if page, err := b.x.Output(b.ctx(), b.Host, o.Attempt, 0, 10); err != nil || len(page) > 0 {
-		b.t.Errorf("%q, %v", page, err)
-	}
-}
-
-func probe(b *bench) {
-	got := b.x.Probe(b.ctx(), b.Host)
-	if got.Refused != "" || got.FreeBytes == 0 || got.CheckedAt.IsZero() || got.Skew.Abs() > 2*time.Second {
-		b.t.Errorf("%+v", got)
-	}
-	h := b.Host
-	h.RunDir = filepath.Join(b.t.TempDir(), "file")
-	if err := os.WriteFile(h.RunDir, nil, 0o600); err != nil {
-		b.t.Fatal(err)
-	}
-	if got := b.x.Probe(b.ctx(), h); !strings.Contains(got.Refused, h.RunDir) {
-		b.t.Errorf("%+v", got)
-	}
-}
-
-func cut(b *bench) {
-	if b.Cut == nil {
-		return
-	}
-	o := b.order(1, untilLeave)
-	b.start(o)
-	b.up(o)
-	b.Cut()
-	ctx, cancel := context.WithTimeout(b.t.Context(), time.Second)
-	defer cancel()
-	if res, err := b.x.Wait(ctx, b.Host, o.Attempt); !errors.Is(err, context.DeadlineExceeded) {
-		b.t.Errorf("while it is out of reach: %+v, %v", res, err)
-	}
-	b.leave()
-	b.Restore()
-	if res := b.wait(o); res.End != guard.Exited || res.Code != 4 || string(res.Output.Head) != "up\nbye\n" {
-		b.t.Errorf("%+v", res)
-	}
-	if b.saw() != "1" {
-		b.t.Errorf("attempts %q ran", b.saw())
-	}
-}
-
-func unreachable(b *bench) {
-	if b.Cut == nil {
-		return
-	}
-	o := b.order(1, "true")
-	b.Cut()
-	err := b.x.Start(b.ctx(), b.Host, o, b.grant)
-	if b.proven(err); !errors.Is(err, executor.ErrUnreachable) || b.granted > 0 {
-		b.t.Errorf("%v, granted %d times", err, b.granted)
-	}
-	if got := b.x.Probe(b.ctx(), b.Host); got.Refused == "" {
-		b.t.Errorf("%+v", got)
-	}
-	if _, err := b.x.Status(b.ctx(), b.Host, o.Attempt); err == nil {
-		b.t.Error("status of a host out of reach")
-	}
-	b.Restore()
-	b.start(o)
-	if res := b.wait(o); res.End != guard.Exited {
-		b.t.Errorf("%+v", res)
-	}
-
-	// The connection breaks while the grant is being committed: go can't have
-	// been heard, and the host says so.
-	o = b.order(2, "true")
-	err = b.x.Start(b.ctx(), b.Host, o, func(context.Context) error { b.Cut(); return nil })
-	b.Restore()
-	if executor.Proven(err) == nil {
-		if res := b.wait(o); res.End != guard.Refused {
-			b.t.Errorf("start said %v, then the host %+v", err, res)
-		}
-	}
-	if b.saw() != "1" {
-		b.t.Errorf("attempts %q ran", b.saw())
 	}
 }

@@ -24,6 +24,10 @@ type Env struct {
 	// Open returns a fresh executor, as after a restart of the daemon. The suite
 	// closes it.
 	Open func(t *testing.T) executor.Executor
+	// OneWay says that nobody can talk to a guard while it starts: see
+	// [executor.Executor]. Orders are claimed then, and Wait takes back what stays
+	// unclaimed for long; the suite waits for that.
+	OneWay bool
 	// Cut makes the host unreachable and breaks what is connected; Restore ends
 	// that. Both nil for a host that can't be cut off.
 	Cut, Restore func()
@@ -60,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		{"probe tells fit from unfit", probe},
 		{"a host out of reach is waited for", cut},
 		{"what never reached the host is proven", unreachable},
+		{"what waits for its host is taken back", takenBack},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			env := open(t)
@@ -129,6 +134,23 @@ func (b *bench) wait(o guard.Order) guard.Result {
 	res, err := b.x.Wait(b.ctx(), b.Host, o.Attempt)
 	if err != nil {
 		b.t.Fatalf("wait for attempt %d: %v", o.N, err)
+	}
+	return res
+}
+
+// refused wants the order to be refused, at its start or, one way, at its end.
+func (b *bench) refused(o guard.Order) guard.Result {
+	b.t.Helper()
+	err := b.x.Start(b.ctx(), b.Host, o, b.grant)
+	if proof := executor.Proven(err); proof != nil {
+		return guard.Result{End: guard.Refused, Reason: proof.Reason(), Busy: proof.Busy}
+	}
+	if err != nil || !b.OneWay {
+		b.t.Fatalf("start attempt %d: %v, want a proof that nothing started", o.N, err)
+	}
+	res := b.wait(o)
+	if res.End != guard.Refused {
+		b.t.Fatalf("attempt %d: %+v, want a refusal", o.N, res)
 	}
 	return res
 }

@@ -19,10 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // script is an AWS that answers without a network what a test puts down.
 type script struct {

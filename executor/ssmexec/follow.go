@@ -15,19 +15,23 @@ import (
 // good time, or won't, is taken back. See [executor.Executor].
 func (e *Executor) Wait(ctx context.Context, h fleet.Host, a guard.Attempt) (guard.Result, error) {
 	began := time.Now()
+	var failure error // the last that is not ctx's end
 	for pause := e.opts.AskFirst; ; pause = min(2*pause, e.opts.AskMost) {
-		status, failure := e.Status(ctx, h, a)
-		if failure == nil && status.Phase == guard.PhaseAbsent && !a.Unclaimed {
+		status, err := e.Status(ctx, h, a)
+		if err == nil && status.Phase == guard.PhaseAbsent && !a.Unclaimed {
 			why := status.Hopeless
 			if why == "" && time.Since(began) >= e.opts.ClaimWithin {
 				why = fmt.Sprintf("no claim within %s", e.opts.ClaimWithin)
 			}
 			if why != "" {
-				status, failure = e.TakeBack(ctx, h, a, why)
+				status, err = e.TakeBack(ctx, h, a, why)
 			}
 		}
-		if failure == nil && status.Phase == guard.PhaseEnded {
+		if err == nil && status.Phase == guard.PhaseEnded {
 			return status.Result, nil
+		}
+		if err == nil || ctx.Err() == nil {
+			failure = err
 		}
 		if err := rest(ctx, pause); err != nil {
 			if failure != nil {

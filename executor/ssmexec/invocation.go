@@ -1,6 +1,7 @@
 package ssmexec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,9 @@ import (
 	"github.com/solocron/solocron/run"
 )
 
-// invocation is what SSM says of a command on its host. Without an ID there is
-// none, or SSM doesn't show it yet: it takes a while after SendCommand.
+// invocation is what SSM says of a command on its host. Without details SSM
+// doesn't show it yet, which takes a while after SendCommand; without an ID there
+// is none.
 type invocation struct {
 	id      string
 	details string // SSM's StatusDetails, in its spelling
@@ -45,9 +47,10 @@ func (i invocation) waiting() bool {
 	return slices.Contains([]string{"", "pending", "delayed"}, i.plainDetails())
 }
 
-// neverRan reports the few statuses that prove that the command never reached
-// its host. DeliveryTimedOut is none of them: it means that no answer came
-// before the command expired, and has been seen on hosts that ran it.
+// neverRan reports the few statuses of a command that never reached its host.
+// DeliveryTimedOut is none of them: it means that no answer came before the
+// command expired, and has been seen on hosts that ran it. Nor do they say that
+// no other command carried the same order.
 func (i invocation) neverRan() bool {
 	return slices.Contains([]string{"undeliverable", "terminated", "invalidplatform", "accessdenied"}, i.plainDetails())
 }
@@ -67,18 +70,21 @@ func (i invocation) result() (guard.Result, bool) {
 	return t.Result, ok && !t.Duplicate
 }
 
+// duplicate reports the guard's word that another delivery brought the order.
+func (i invocation) duplicate() bool {
+	t, ok := i.trailer()
+	return ok && t.Duplicate
+}
+
 // invocation reads one command.
 func (e *Executor) invocation(ctx context.Context, h fleet.Host, command string) (invocation, error) {
-	if command == "" {
-		return invocation{}, nil
-	}
 	out, err := e.opts.SSM.GetCommandInvocation(ctx, &ssm.GetCommandInvocationInput{
 		CommandId: aws.String(command), InstanceId: aws.String(h.ID),
 	})
 	var hidden *types.InvocationDoesNotExist
 	switch {
 	case errors.As(err, &hidden):
-		return invocation{}, nil
+		return invocation{id: command}, nil
 	case err != nil:
 		return invocation{}, fmt.Errorf("command %s: %w", command, err)
 	}
@@ -92,54 +98,56 @@ func (e *Executor) invocation(ctx context.Context, h fleet.Host, command string)
 	return i, nil
 }
 
-// latest is what SSM says of the attempt's command. Where the host says that it
-// had the attempt before, another command brought it: the one among them that
-// tells most counts.
+// latest is what SSM says of the attempt's command. Where that one was not the
+// first to bring the order, or never arrived, there may be another: the one
+// among them that tells most counts.
 func (e *Executor) latest(ctx context.Context, h fleet.Host, a guard.Attempt, recorded string) (invocation, error) {
-	id := recorded
-	if id == "" {
-		id = e.remembered(h, a)
-	}
-	var others []string
-	if id == "" {
-		ids, err := e.commands(ctx, h, a.Dir(), earliest(a))
-		if err != nil || len(ids) == 0 {
-			return invocation{}, err
+	id := cmp.Or(recorded, e.remembered(h, a))
+	if id != "" {
+		i, err := e.invocation(ctx, h, id)
+		if err != nil || i.telling() > tellsNothing {
+			return i, err
 		}
-		id, others = ids[0], ids[1:]
 	}
-	best, err := e.invocation(ctx, h, id)
+	ids, err := e.commands(ctx, h, a.Dir(), earliest(a))
 	if err != nil {
-		return best, err
+		return invocation{}, err
 	}
-	t, whole := best.trailer()
-	if !whole || !t.Duplicate {
-		return best, nil
+	if id != "" {
+		ids = append(ids, id)
 	}
-	if others == nil {
-		if others, err = e.commands(ctx, h, a.Dir(), earliest(a)); err != nil {
-			return best, err
-		}
-	}
-	return e.tellingMore(ctx, h, best, others)
-}
-
-// tellingMore looks through other commands of an attempt for one that has its
-// result, else for one that is not over.
-func (e *Executor) tellingMore(ctx context.Context, h fleet.Host, best invocation, others []string) (invocation, error) {
-	for _, id := range others {
+	var best invocation
+	for _, id := range ids {
 		i, err := e.invocation(ctx, h, id)
 		if err != nil {
-			return best, err
+			return invocation{}, err
 		}
-		if _, ok := i.result(); ok {
-			return i, nil
-		}
-		if i.id != "" && !i.over() {
+		if best.id == "" || i.telling() > best.telling() {
 			best = i
 		}
 	}
 	return best, nil
+}
+
+// How much a command tells of its attempt.
+const (
+	tellsNothing = iota // the host had the order already, or this one never came
+	tellsOver
+	tellsMore // it may still come to something
+	tellsResult
+)
+
+func (i invocation) telling() int {
+	_, ok := i.result()
+	switch {
+	case ok:
+		return tellsResult
+	case !i.over():
+		return tellsMore
+	case i.duplicate(), i.neverRan():
+		return tellsNothing
+	}
+	return tellsOver
 }
 
 // earliest is before an attempt's command can have been made.

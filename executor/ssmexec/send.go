@@ -39,7 +39,7 @@ func (e *Executor) send(ctx context.Context, h fleet.Host, o guard.Order, in *ss
 		kind, api := answerOf(err)
 		switch {
 		case !sent:
-			return "", &executor.NotStarted{Proof: "the order was not sent", Err: err}
+			return "", &executor.NotStarted{Proof: notSent, Err: err}
 		case kind == unknown:
 			return e.orphan(ctx, h, o.Attempt, began, err)
 		case kind == rejected:
@@ -82,7 +82,7 @@ func handedOver(sent *bool) middleware.FinalizeMiddleware {
 
 // refusal is the proof of an order that SSM rejected.
 func refusal(err error) error {
-	proof := &executor.NotStarted{Proof: "SSM made no command", Err: err}
+	proof := &executor.NotStarted{Proof: noCommand, Err: err}
 	var invalid *types.InvalidInstanceId // not running, not registered, or no agent
 	if errors.As(err, &invalid) {
 		proof.Err = fmt.Errorf("%w: %w", executor.ErrUnreachable, err)
@@ -94,13 +94,14 @@ func refusal(err error) error {
 // reached it.
 func givenUp(kind answer, err error) error {
 	if kind == busy {
-		return &executor.NotStarted{Proof: "SSM made no command", Err: fmt.Errorf("%w: %w", executor.ErrThrottled, brief(err))}
+		return &executor.NotStarted{Proof: noCommand, Err: fmt.Errorf("%w: %w", executor.ErrThrottled, brief(err))}
 	}
-	return &executor.NotStarted{Proof: "the order was not sent", Err: err}
+	return &executor.NotStarted{Proof: notSent, Err: err}
 }
 
 // orphan looks for the command of a request whose answer is unknown. SSM lists
-// commands with some delay, so that not finding it means little.
+// commands with some delay, so that not finding it means little; nor does one
+// look that fails.
 func (e *Executor) orphan(ctx context.Context, h fleet.Host, a guard.Attempt, began time.Time, cause error) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyUp)
 	defer cancel()
@@ -109,7 +110,7 @@ func (e *Executor) orphan(ctx context.Context, h fleet.Host, a guard.Attempt, be
 		if len(ids) > 0 {
 			return ids[0], nil
 		}
-		if err != nil || rest(ctx, pause) != nil {
+		if rest(ctx, pause) != nil {
 			return "", fmt.Errorf("the command may have been sent: %w", errors.Join(cause, err))
 		}
 	}

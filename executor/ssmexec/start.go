@@ -18,11 +18,11 @@ import (
 // with it is found before grant is called. See [executor.Executor].
 func (e *Executor) Start(ctx context.Context, h fleet.Host, o guard.Order, grant func(context.Context) error) error {
 	in, err := e.command(ctx, h, o)
-	if err != nil {
-		return &executor.NotStarted{Proof: "the order was not sent", Err: err}
-	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return &executor.NotStarted{Proof: noGo, Err: context.Cause(ctx)}
+	case err != nil:
+		return &executor.NotStarted{Proof: notSent, Err: err}
 	}
 	if err := grant(ctx); err != nil {
 		return &executor.NotStarted{Proof: noGo, Err: err}
@@ -38,7 +38,12 @@ func (e *Executor) Start(ctx context.Context, h fleet.Host, o guard.Order, grant
 	return nil
 }
 
-const noGo = "no go was given"
+// Proofs, for people.
+const (
+	noGo      = "no go was given"
+	notSent   = "the order was not sent"
+	noCommand = "SSM made no command"
+)
 
 // command is the order as SSM takes it, with its claim.
 func (e *Executor) command(ctx context.Context, h fleet.Host, o guard.Order) (*ssm.SendCommandInput, error) {

@@ -14,12 +14,14 @@ import (
 //
 //   - The scheduler took the attempt back: it never started.
 //   - The guard's trailer arrived: that is the result.
-//   - SSM has one of the statuses of a command that never reached its host.
-//   - SSM is done with the command and has no trailer. Unclaimed, it is absent
-//     and hopeless; claimed, the host is asked, and if its agent is not online
-//     the run is over without anybody knowing how.
-//   - SSM is not done. Unclaimed, the attempt is absent; claimed, it runs, unless
-//     its instance is gone.
+//   - SSM is done with the command and has no trailer. If nobody has claimed the
+//     attempt it is absent and hopeless: taking it back makes the proof. Else the
+//     host is asked; if its agent is not online the run is over without anybody
+//     knowing how.
+//   - SSM is not done. If nobody has claimed the attempt it is absent; else it
+//     runs, unless its instance is gone.
+//
+// Without a claim SSM's own proofs count, see [invocation.neverRan].
 func (e *Executor) Status(ctx context.Context, h fleet.Host, a guard.Attempt) (guard.Status, error) {
 	status, err := e.status(ctx, h, a)
 	if err != nil {
@@ -43,19 +45,25 @@ func (e *Executor) status(ctx context.Context, h fleet.Host, a guard.Attempt) (g
 	if err != nil {
 		return guard.Status{}, err
 	}
-	if res, ok := i.result(); ok {
+	open := !a.Unclaimed && !said.claimed() // for the guard or the scheduler to decide
+	switch res, ok := i.result(); {
+	case ok && !(said.claimed() && early(res)):
 		return guard.Status{Phase: guard.PhaseEnded, Result: res}, nil
-	}
-	switch {
-	case i.neverRan():
+	case i.neverRan() && a.Unclaimed:
 		return ended(guard.Refused, "SSM: the command is "+i.details), nil
-	case i.over() && !a.Unclaimed && !said.claimed():
-		return guard.Status{Phase: guard.PhaseAbsent, Hopeless: "SSM: the command is " + i.details}, nil
-	case i.over():
+	case i.over() && !open:
 		return e.afterwards(ctx, h, a, i)
+	case i.over() && !i.duplicate():
+		return guard.Status{Phase: guard.PhaseAbsent, Hopeless: "SSM: the command is " + i.details}, nil
 	}
 	return e.meanwhile(ctx, h, a, i, said.claimed()), nil
 }
+
+// early reports a refusal that a guard may have come to without looking at what
+// another delivery of the order did, which is then no proof if there was a
+// claim: with its disk missing, it finds no run directory. The job's lock is
+// looked at by the guard that starts the command alone.
+func early(res guard.Result) bool { return res.End == guard.Refused && !res.Busy }
 
 // said is what the attempt's register says; nothing if it has none.
 func (e *Executor) said(ctx context.Context, a guard.Attempt) (word, error) {

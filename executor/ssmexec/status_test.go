@@ -38,6 +38,9 @@ var rows = []row{
 	{name: "timed out", by: byTheGuard, details: "Failed", stderr: trailer("timed_out"), phase: guard.PhaseEnded, end: guard.TimedOut},
 	{name: "cancelled", by: byTheGuard, details: "Failed", stderr: trailer("cancelled"), phase: guard.PhaseEnded, end: guard.Cancelled},
 	{name: "refused by the guard", details: "Failed", stderr: trailer("refused"), phase: guard.PhaseEnded, end: guard.Refused},
+	{name: "refused for the job's lock", by: byTheGuard, details: "Failed", stderr: strings.Replace(trailer("refused"), ".", "busy 1\n.", 1), phase: guard.PhaseEnded, end: guard.Refused},
+	{name: "refused after the claim", by: byTheGuard, details: "Failed", stderr: trailer("refused"), ping: "Online", answer: "phase ended\nend refused\ncode 0\n.\ndata 0 0\n", phase: guard.PhaseEnded, end: guard.Refused},
+	{name: "refused, but another delivery runs", by: byTheGuard, details: "Failed", stderr: trailer("refused"), ping: "Online", answer: "phase running\n", phase: guard.PhaseRunning},
 	{name: "unclaimed, exited", unclaimed: true, details: "Success", stderr: trailer("exited"), phase: guard.PhaseEnded, end: guard.Exited},
 	{name: "a torn trailer is none", by: byTheGuard, details: "Failed", stderr: "end exited\ncode 0\n", ping: "Online", answer: "phase running\n", phase: guard.PhaseRunning},
 
@@ -45,12 +48,15 @@ var rows = []row{
 	{name: "taken back", by: "scheduler", phase: guard.PhaseEnded, end: guard.Refused, reason: "taken back before the host claimed it"},
 	{name: "taken back, then cancelled", by: "scheduler", details: "Cancelled", phase: guard.PhaseEnded, end: guard.Refused, reason: "taken back"},
 
-	// SSM's few proofs.
-	{name: "undeliverable", details: "Undeliverable", phase: guard.PhaseEnded, end: guard.Refused, reason: "Undeliverable"},
-	{name: "terminated", details: "Terminated", phase: guard.PhaseEnded, end: guard.Refused, reason: "Terminated"},
-	{name: "invalid platform", details: "Invalid Platform", phase: guard.PhaseEnded, end: guard.Refused, reason: "Invalid Platform"},
-	{name: "access denied", details: "accessdenied", phase: guard.PhaseEnded, end: guard.Refused},
-	{name: "unclaimed, undeliverable", unclaimed: true, details: "Undeliverable", phase: guard.PhaseEnded, end: guard.Refused},
+	// What SSM knows never to have reached its host is proof where there is no
+	// claim. Where there is one, another command may have brought the order.
+	{name: "unclaimed, undeliverable", unclaimed: true, details: "Undeliverable", phase: guard.PhaseEnded, end: guard.Refused, reason: "Undeliverable"},
+	{name: "unclaimed, terminated", unclaimed: true, details: "Terminated", phase: guard.PhaseEnded, end: guard.Refused},
+	{name: "unclaimed, invalid platform", unclaimed: true, details: "Invalid Platform", phase: guard.PhaseEnded, end: guard.Refused},
+	{name: "unclaimed, access denied", unclaimed: true, details: "accessdenied", phase: guard.PhaseEnded, end: guard.Refused},
+	{name: "undeliverable", details: "Undeliverable", phase: guard.PhaseAbsent, hopeless: "Undeliverable"},
+	{name: "access denied", details: "AccessDenied", phase: guard.PhaseAbsent, hopeless: "AccessDenied"},
+	{name: "undeliverable, and yet claimed", by: byTheGuard, details: "Undeliverable", ping: "Online", answer: "phase running\n", phase: guard.PhaseRunning},
 
 	// Over without a trailer, and nobody claimed: taking it back makes the proof.
 	{name: "failed before the claim", details: "Failed", phase: guard.PhaseAbsent, hopeless: "Failed"},
@@ -58,7 +64,8 @@ var rows = []row{
 	{name: "execution timed out before the claim", details: "ExecutionTimedOut", phase: guard.PhaseAbsent, hopeless: "ExecutionTimedOut"},
 	{name: "cancelled by others", details: "Cancelled", phase: guard.PhaseAbsent, hopeless: "Cancelled"},
 	{name: "success without a word", details: "Success", phase: guard.PhaseAbsent, hopeless: "Success"},
-	{name: "a duplicate alone", details: "Failed", stderr: duplicate, phase: guard.PhaseAbsent, hopeless: "Failed"},
+	{name: "a duplicate: another delivery is at it", details: "Failed", stderr: duplicate, phase: guard.PhaseAbsent},
+	{name: "a duplicate, and the instance is gone", details: "Failed", stderr: duplicate, state: "terminated", phase: guard.PhaseAbsent, hopeless: "terminated"},
 	{name: "a status to come", details: "Some New Ending", phase: guard.PhaseAbsent, hopeless: "Some New Ending"},
 
 	// Over without a trailer, and claimed: the host knows.
@@ -179,6 +186,7 @@ func TestStatusOfSeveralCommands(t *testing.T) {
 	for _, older := range []row{
 		{name: "ended", details: "Success", stderr: trailer("exited"), phase: guard.PhaseEnded, end: guard.Exited},
 		{name: "runs", details: "InProgress", phase: guard.PhaseRunning},
+		{name: "is not to be seen", phase: guard.PhaseRunning},
 	} {
 		t.Run(older.name, func(t *testing.T) {
 			s := newScript()
