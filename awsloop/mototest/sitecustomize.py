@@ -6,44 +6,67 @@ win, and a cancelled transaction puts the table back to what it was before,
 without what others wrote meanwhile. Here DynamoDB answers one request at a
 time.
 
-Before a transaction moto copies the whole table, item by item, which makes a
-thousand transactions take minutes. Here an item is replaced and never changed
-in place, so that the copy can share the items with the table.
+Before a transaction moto copies the whole table, to put it back if that is
+cancelled, and a query goes through the whole table too, which makes thousands
+of them take minutes. Here the items that the transaction names are copied and
+put back, and a query sees its partition.
 """
 
 import copy
 import sys
 import threading
+import types
 
 try:
-    from moto.dynamodb.models import DynamoDBBackend
-    from moto.dynamodb.models.table import Table
+    from moto.dynamodb import models
+    from moto.dynamodb.models import DynamoDBBackend, Table
     from moto.dynamodb.responses import DynamoHandler
 
     one_at_a_time = threading.RLock()
-    call_action, update_item = DynamoHandler.call_action, DynamoDBBackend.update_item
+    call_action = DynamoHandler.call_action
+    transact_write_items = DynamoDBBackend.transact_write_items
+    query = Table.query
 
     def call_action_alone(self):
         with one_at_a_time:
             return call_action(self)
 
-    def update_copy(self, table_name, key, *args, **kwargs):
-        table = self.get_table(table_name)
-        hashed, ranged = self.get_keys_value(table, key)
-        item = table.get_item(hashed, ranged)
-        if item is not None and ranged is not None:
-            table.items[hashed][ranged] = copy.deepcopy(item)
-        return update_item(self, table_name, key, *args, **kwargs)
+    def named(self, transact_items):
+        """The items of a transaction: table, keys and a copy, None if absent."""
+        for action in transact_items:
+            operation = next(iter(action.values()))
+            table = self.tables[operation["TableName"]]
+            keys = self.get_keys_value(table, operation.get("Key") or operation["Item"])
+            yield table, keys, copy.deepcopy(table.get_item(*keys))
 
-    def copy_sharing_items(self, memo):
-        shared = copy.copy(self)
-        shared.items = copy.copy(self.items)
-        for hashed, items in self.items.items():
-            shared.items[hashed] = copy.copy(items)
-        return shared
+    def transact_restoring(self, transact_items):
+        before = list(named(self, transact_items))
+        try:
+            return transact_write_items(self, transact_items)
+        except Exception:
+            for table, keys, item in before:
+                if item is None:
+                    table.delete_item(*keys)
+                elif keys[1] is None:
+                    table.items[keys[0]] = item
+                else:
+                    table.items[keys[0]][keys[1]] = item
+            raise
+
+    def deepcopy_no_table(value, *args):
+        return value if isinstance(value, Table) else copy.deepcopy(value, *args)
+
+    def query_partition(self, hashed, *args, **kwargs):
+        index_name = kwargs.get("index_name") or args[6]
+        if index_name:
+            return query(self, hashed, *args, **kwargs)
+        partition = copy.copy(self)
+        partition.items = {hashed: self.items.get(hashed, {})}
+        return query(partition, hashed, *args, **kwargs)
 
     DynamoHandler.call_action = call_action_alone
-    DynamoDBBackend.update_item = update_copy
-    Table.__deepcopy__ = copy_sharing_items
+    DynamoDBBackend.transact_write_items = transact_restoring
+    Table.query = query_partition
+    models.copy = types.SimpleNamespace(deepcopy=deepcopy_no_table)
 except Exception as problem:
     sys.exit(f"the tests can't use this moto, they know 5.2: {problem!r}")
