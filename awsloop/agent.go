@@ -201,12 +201,12 @@ func (i *Instance) start(r *documentRun) {
 	}
 	i.running[r] = true
 	if !r.again {
-		i.strike(r)
+		i.strike()
 	}
 }
 
 // strike applies the knobs that hit a command which has just started.
-func (i *Instance) strike(r *documentRun) {
+func (i *Instance) strike() {
 	m := i.manager
 	knobs := m.server.Knobs().SSM
 	if m.server.roll(knobs.Kill) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -211,7 +212,7 @@ func TestWorkers(t *testing.T) {
 		var mu sync.Mutex
 		running, most := 0, 0
 		i := addInstance(t, s, instanceID(1), awsloop.InstanceOptions{Online: true,
-			Run: func(ctx context.Context, _, _ string, _ map[string][]string) (string, string, int) {
+			Run: func(_ context.Context, _, _ string, _ map[string][]string) (string, string, int) {
 				mu.Lock()
 				running++
 				most = max(most, running)
@@ -289,24 +290,23 @@ func TestRebootByExitCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, awsloop.Options{Dir: t.TempDir()})
 		c := client(t, s)
-		runs := 0
+		var runs atomic.Int32
 		i := addInstance(t, s, instanceID(1), awsloop.InstanceOptions{Online: true, Boot: time.Minute,
 			Run: func(context.Context, string, string, map[string][]string) (string, string, int) {
-				runs++
-				if runs == 1 {
+				if runs.Add(1) == 1 {
 					return "", "", 194
 				}
 				return "", "", 0
 			}})
 		command := send(t, c, i.ID(), "upgrade")
 		time.Sleep(2*time.Minute - time.Second)
-		if got := *get(t, c, command, i.ID()).StatusDetails; got != "InProgress" || runs != 1 {
-			t.Errorf("before the host is back: %s, %d runs", got, runs)
+		if got := *get(t, c, command, i.ID()).StatusDetails; got != "InProgress" || runs.Load() != 1 {
+			t.Errorf("before the host is back: %s, %d runs", got, runs.Load())
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if got := *get(t, c, command, i.ID()).StatusDetails; got != "Success" || runs != 2 {
-			t.Errorf("afterwards: %s, %d runs", got, runs)
+		if got := *get(t, c, command, i.ID()).StatusDetails; got != "Success" || runs.Load() != 2 {
+			t.Errorf("afterwards: %s, %d runs", got, runs.Load())
 		}
 	})
 }

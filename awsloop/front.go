@@ -119,7 +119,7 @@ func (d direct) RoundTrip(r *http.Request) (answer *http.Response, err error) {
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
-	defer in.Body.Close() //nolint:errcheck // read to its end, or given up
+	defer in.Body.Close()
 	if in.Host == "" {
 		in.Host = in.URL.Host
 	}

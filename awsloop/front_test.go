@@ -69,10 +69,10 @@ func newFront(t *testing.T) *awsloop.Server {
 	s := newServer(t, awsloop.Options{})
 	empty := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-			w.Write([]byte("<Response><Result/></Response>")) //nolint:errcheck // a test's answer
+			w.Write([]byte("<Response><Result/></Response>"))
 			return
 		}
-		w.Write([]byte("{}")) //nolint:errcheck // a test's answer
+		w.Write([]byte("{}"))
 	})
 	for operation := range calls {
 		if service, _, _ := strings.Cut(operation, "."); service != "ssm" {
@@ -242,7 +242,7 @@ func (c claim) post(t *testing.T) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // read to its end
+	defer answer.Body.Close()
 	var text bytes.Buffer
 	if _, err := text.ReadFrom(answer.Body); err != nil {
 		t.Fatal(err)

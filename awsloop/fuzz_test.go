@@ -13,7 +13,7 @@ func FuzzCredential(f *testing.F) {
 	f.Add("AWS4-HMAC-SHA256 Credential=////aws4_request,SignedHeaders=host,Signature=")
 	f.Add("Basic YTpi")
 	s := New(Options{})
-	f.Cleanup(func() { s.Close() }) //nolint:errcheck // nothing runs
+	f.Cleanup(func() { s.Close() })
 	f.Fuzz(func(t *testing.T, header string) {
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
 		r.Header.Set("Authorization", header)

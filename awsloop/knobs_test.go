@@ -159,3 +159,64 @@ func TestSeed(t *testing.T) {
 		t.Errorf("%s\n%s", a, b)
 	}
 }
+
+// All knobs at once: each command ends nevertheless, at its expiry at the
+// latest, and Close leaves nothing behind.
+func TestAllKnobs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, awsloop.Options{Seed: 3, Dir: t.TempDir()})
+		c := client(t, s)
+		some := awsloop.Knob{P: 0.2, For: 10 * time.Minute}
+		s.SetKnobs(awsloop.Knobs{
+			Throttle: map[string]awsloop.Knob{"ssm.SendCommand": some}, Lost: map[string]awsloop.Knob{"ssm.SendCommand": some},
+			Delay: map[string]awsloop.Knob{"ssm.SendCommand": {P: 0.2, For: time.Second}},
+			SSM: awsloop.AgentKnobs{
+				Unseen: some, Twice: some, Duplicate: some, Delay: some, Drop: some, Offline: some, Kill: some, Reboot: some, Redeliver: some,
+			},
+		})
+		for n := range 3 {
+			addInstance(t, s, instanceID(n), awsloop.InstanceOptions{Online: true, Boot: time.Minute,
+				Run: func(ctx context.Context, _, _ string, _ map[string][]string) (string, string, int) {
+					select {
+					case <-time.After(5 * time.Minute):
+					case <-ctx.Done():
+					}
+					return "", "", n
+				}})
+		}
+		for n := range 300 {
+			out, err := c.SendCommand(t.Context(), &ssm.SendCommandInput{
+				DocumentName: aws.String("AWS-RunShellScript"), InstanceIds: []string{instanceID(n % 3)},
+				Parameters: map[string][]string{"commands": {"true"}},
+			})
+			if err == nil && n%7 == 0 {
+				if _, err := c.CancelCommand(t.Context(), &ssm.CancelCommandInput{CommandId: out.Command.CommandId}); err != nil {
+					t.Error(err)
+				}
+			}
+			time.Sleep(time.Minute)
+		}
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		count := map[types.CommandStatus]int{}
+		for p := ssm.NewListCommandsPaginator(c, &ssm.ListCommandsInput{}); p.HasMorePages(); {
+			out, err := p.NextPage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, command := range out.Commands {
+				count[command.Status]++
+			}
+		}
+		for _, status := range []types.CommandStatus{"Success", "Failed", "Cancelled", "TimedOut"} {
+			if count[status] == 0 {
+				t.Errorf("no command is %s: %v", status, count)
+			}
+			delete(count, status)
+		}
+		if len(count) > 0 {
+			t.Errorf("these never end: %v", count)
+		}
+	})
+}

@@ -55,7 +55,7 @@ func readModel(version string) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	unzipped, err := gzip.NewReader(f)
 	if err != nil {
 		return nil, err

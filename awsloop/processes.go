@@ -78,6 +78,6 @@ func parentOf(pid int) int {
 	if len(fields) < 2 || fields[0][0] == 'Z' {
 		return 0
 	}
-	parent, _ := strconv.Atoi(string(fields[1])) //nolint:errcheck // 0 is none
+	parent, _ := strconv.Atoi(string(fields[1])) // 0 is none
 	return parent
 }

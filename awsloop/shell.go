@@ -127,7 +127,7 @@ func writeScript(path, text string) error {
 		return err
 	}
 	_, err = f.WriteString(text)
-	if err = errors.Join(err, f.Chmod(0o700), f.Close()); err != nil {
+	if err := errors.Join(err, f.Chmod(0o700), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

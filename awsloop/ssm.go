@@ -136,8 +136,9 @@ func page[T any](items []T, number func(T) int, token *string, limit int) ([]T, 
 	return rest, aws.String(strconv.Itoa(number(rest[limit-1]))), nil
 }
 
-// pageSize checks a page's size, whose default is used for nil.
-func pageSize(asked *int32, low, high, otherwise int32) (int, error) {
+// pageSize checks a page's size, from low to 50, whose default is used for nil.
+func pageSize(asked *int32, low, otherwise int32) (int, error) {
+	const high = 50
 	if asked == nil {
 		return int(otherwise), nil
 	}

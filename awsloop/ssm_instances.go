@@ -16,7 +16,7 @@ import (
 func (m *systemsManager) describeInstanceInformation(
 	_ context.Context, in *ssm.DescribeInstanceInformationInput,
 ) (*ssm.DescribeInstanceInformationOutput, error) {
-	limit, err := pageSize(in.MaxResults, 5, 50, 10)
+	limit, err := pageSize(in.MaxResults, 5, 10)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (m *systemsManager) listCommands(_ context.Context, in *ssm.ListCommandsInp
 	if err != nil {
 		return nil, err
 	}
-	limit, err := pageSize(in.MaxResults, 1, 50, 50)
+	limit, err := pageSize(in.MaxResults, 1, 50)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (m *systemsManager) listCommandInvocations(
 			}
 		}
 	}
-	limit, err := pageSize(in.MaxResults, 1, 50, 50)
+	limit, err := pageSize(in.MaxResults, 1, 50)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func wire(v reflect.Value) any {
 		}
 		return wire(v.Elem())
 	case reflect.Struct:
-		if t, ok := v.Interface().(time.Time); ok {
+		if t, ok := reflect.TypeAssert[time.Time](v); ok {
 			return float64(t.UnixMilli()) / 1000
 		}
 		return wireStruct(v)
@@ -109,7 +109,7 @@ func wireStruct(v reflect.Value) map[string]any {
 			continue
 		}
 		member := v.Field(i)
-		if text, ok := member.Interface().(*string); ok && text != nil {
+		if text, ok := reflect.TypeAssert[*string](member); ok && text != nil {
 			members[field.Name] = *text // "" too, as it was set
 		} else if value := wire(member); value != nil {
 			members[field.Name] = value
