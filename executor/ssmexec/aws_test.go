@@ -157,7 +157,7 @@ func (s *script) update(in map[string]any) (*http.Response, error) {
 	}
 	names := in["ExpressionAttributeNames"].(map[string]any)
 	values := attributes(in["ExpressionAttributeValues"])
-	for _, set := range strings.Split(strings.TrimPrefix(in["UpdateExpression"].(string), "SET "), ", ") {
+	for set := range strings.SplitSeq(strings.TrimPrefix(in["UpdateExpression"].(string), "SET "), ", ") {
 		name, value, _ := strings.Cut(set, " = ")
 		s.items[at][names[name].(string)] = values[value]
 	}
@@ -184,6 +184,23 @@ func object(v any) *http.Response {
 
 func failure(status int, code string) *http.Response {
 	return reply(status, fmt.Sprintf(`{"__type":%q,"message":"said AWS"}`, code))
+}
+
+// fault is an answer that isn't the scripted one.
+type fault struct {
+	status     int
+	code, body string
+	err        error
+}
+
+func (f fault) give() (*http.Response, error) {
+	switch {
+	case f.err != nil:
+		return nil, f.err
+	case f.body != "":
+		return reply(f.status, f.body), nil
+	}
+	return failure(f.status, f.code), nil
 }
 
 // count is how often an operation was called.

@@ -40,7 +40,7 @@ func TestStart(t *testing.T) {
 		var in struct {
 			Comment, DocumentName, ServiceRoleArn string
 			TimeoutSeconds                        int
-			InstanceIds                           []string
+			InstanceIDs                           []string `json:"InstanceIds"`
 			Parameters                            map[string][]string
 			NotificationConfig                    struct {
 				NotificationArn, NotificationType string
@@ -50,7 +50,7 @@ func TestStart(t *testing.T) {
 		if err := json.Unmarshal([]byte(s.bodies["SendCommand"]), &in); err != nil {
 			t.Fatal(err)
 		}
-		if in.Comment != "job@20261122T023000Z.1" || in.DocumentName != document || in.TimeoutSeconds != 600 || len(in.InstanceIds) != 1 || in.InstanceIds[0] != host.ID {
+		if in.Comment != "job@20261122T023000Z.1" || in.DocumentName != document || in.TimeoutSeconds != 600 || len(in.InstanceIDs) != 1 || in.InstanceIDs[0] != host.ID {
 			t.Errorf("%+v", in)
 		}
 		if in.ServiceRoleArn != "arn:role" || in.NotificationConfig.NotificationArn != "arn:topic" || in.NotificationConfig.NotificationType != "Command" || len(in.NotificationConfig.NotificationEvents) != 3 {
@@ -153,44 +153,39 @@ func TestStartOutlivesItsContext(t *testing.T) {
 // Every way in which SendCommand can go wrong, and what is known then.
 func TestStartThatGoesWrong(t *testing.T) {
 	dial := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
-	html := func() (*http.Response, error) { return reply(403, "<html>your proxy</html>"), nil }
-	code := func(status int, code string) func() (*http.Response, error) {
-		return func() (*http.Response, error) { return failure(status, code), nil }
-	}
-	lost := func() (*http.Response, error) { return nil, errors.New("connection reset by peer") }
 	tests := map[string]struct {
-		answer func() (*http.Response, error)
+		answer fault
 		proven bool
 		is     error
 		more   bool // further requests are made
 	}{
-		"no such instance":     {code(400, "InvalidInstanceId"), true, executor.ErrUnreachable, false},
-		"no such document":     {code(400, "InvalidDocument"), true, nil, false},
-		"wrong platform":       {code(400, "UnsupportedPlatformType"), true, nil, false},
-		"not allowed":          {code(400, "AccessDeniedException"), true, nil, false},
-		"a code to come":       {code(400, "SomethingNew"), true, nil, false},
-		"throttled":            {code(400, "ThrottlingException"), true, executor.ErrThrottled, true},
-		"too many requests":    {code(429, "SlowerPlease"), true, executor.ErrThrottled, true},
-		"nobody listens":       {func() (*http.Response, error) { return nil, dial }, true, nil, true},
-		"reset":                {lost, false, nil, false},
-		"internal error":       {code(500, "InternalServerError"), false, nil, false},
-		"throttled by a 503":   {code(503, "ThrottlingException"), false, nil, false},
-		"request timeout":      {code(400, "RequestTimeout"), false, nil, false},
-		"a proxy's own answer": {html, false, nil, false},
-		"no command":           {func() (*http.Response, error) { return reply(200, "{}"), nil }, false, nil, false},
+		"no such instance":     {fault{status: 400, code: "InvalidInstanceId"}, true, executor.ErrUnreachable, false},
+		"no such document":     {fault{status: 400, code: "InvalidDocument"}, true, nil, false},
+		"wrong platform":       {fault{status: 400, code: "UnsupportedPlatformType"}, true, nil, false},
+		"not allowed":          {fault{status: 400, code: "AccessDeniedException"}, true, nil, false},
+		"a code to come":       {fault{status: 400, code: "SomethingNew"}, true, nil, false},
+		"throttled":            {fault{status: 400, code: "ThrottlingException"}, true, executor.ErrThrottled, true},
+		"too many requests":    {fault{status: 429, code: "SlowerPlease"}, true, executor.ErrThrottled, true},
+		"nobody listens":       {fault{err: dial}, true, nil, true},
+		"reset":                {fault{err: errors.New("connection reset by peer")}, false, nil, false},
+		"internal error":       {fault{status: 500, code: "InternalServerError"}, false, nil, false},
+		"throttled by a 503":   {fault{status: 503, code: "ThrottlingException"}, false, nil, false},
+		"request timeout":      {fault{status: 400, code: "RequestTimeout"}, false, nil, false},
+		"a proxy's own answer": {fault{status: 403, body: "<html>your proxy</html>"}, false, nil, false},
+		"no command":           {fault{status: 200, body: "{}"}, false, nil, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newScript()
-				s.fail["SendCommand"] = tt.answer
+				s.fail["SendCommand"] = tt.answer.give
 				grants := 0
 				err := s.open().Start(t.Context(), host, order(), granted(&grants))
 				if (executor.Proven(err) != nil) != tt.proven || err == nil || grants != 1 {
 					t.Fatalf("%v, granted %d times", err, grants)
 				}
 				for _, kind := range []error{executor.ErrUnreachable, executor.ErrThrottled} {
-					if errors.Is(err, kind) != (tt.is == kind) {
+					if errors.Is(err, kind) != errors.Is(tt.is, kind) {
 						t.Errorf("%v: is it %v?", err, kind)
 					}
 				}
