@@ -52,9 +52,9 @@ func (e *expr) add(attr string, n int64) {
 
 func (e *expr) remove(attr string) { e.removes = append(e.removes, e.name(attr)) }
 
-// ask adds a condition: the attribute compared with the value.
-func (e *expr) ask(attr, op string, v types.AttributeValue) {
-	e.asks = append(e.asks, e.name(attr)+" "+op+" "+e.value(v))
+// ask adds the condition that the attribute has the value.
+func (e *expr) ask(attr string, v types.AttributeValue) {
+	e.asks = append(e.asks, e.name(attr)+" = "+e.value(v))
 }
 
 // askLess adds the condition that the attribute is less, or absent.

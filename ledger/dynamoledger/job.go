@@ -177,8 +177,8 @@ func (l *Ledger) putJob(ctx context.Context, now time.Time, s ledger.JobSpec, ha
 			e.set(attrSince, millis(now))
 		}
 		if known {
-			e.ask(attrHash, "=", text(j.Hash))
-			e.ask(attrWhen, "=", text(j.When))
+			e.ask(attrHash, text(j.Hash))
+			e.ask(attrWhen, text(j.When))
 		} else {
 			e.askAbsent(attrSince)
 		}

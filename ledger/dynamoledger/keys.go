@@ -51,7 +51,7 @@ func key(partition, sort string) item {
 func keyOf(i item) item { return item{pk: i[pk], sk: i[sk]} }
 
 func runKey(id string) item       { return key("RUN#"+jobOf(id), id) }
-func openKey(id string) item      { return key(openShard(jobOf(id)), id) }
+func openKey(id string) item      { return key(openShardOf(jobOf(id)), id) }
 func jobKey(name string) item     { return key("JOB#"+name, alone) }
 func specKey(hash string) item    { return key("SPEC#"+hash, alone) }
 func noticeKey(id string) item    { return key("NOTICE#"+id, alone) }
@@ -69,10 +69,13 @@ func detailKey(run string, attempt int) item {
 // openShards spread the open runs of all jobs over partitions.
 const openShards = 4
 
-func openShard(job string) string {
+func openShard(n int) string { return "OPEN#" + strconv.Itoa(n) }
+
+// openShardOf is the partition of the job's open runs.
+func openShardOf(job string) string {
 	h := fnv.New32a()
 	h.Write([]byte(job))
-	return "OPEN#" + strconv.Itoa(int(h.Sum32()%openShards))
+	return openShard(int(h.Sum32() % openShards))
 }
 
 // jobOf is the job that a run's ID names; empty for what is no run's ID.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"strconv"
 
 	"golang.org/x/sync/errgroup"
 
@@ -62,10 +61,10 @@ func (l *Ledger) openItems(ctx context.Context, job string, only ...string) ([]i
 	const op = "list open runs"
 	var queries []query
 	if job != "" {
-		queries = []query{{partition: openShard(job), prefix: job + "@"}}
+		queries = []query{{partition: openShardOf(job), prefix: job + "@"}}
 	} else {
 		for shard := range openShards {
-			queries = append(queries, query{partition: "OPEN#" + strconv.Itoa(shard)})
+			queries = append(queries, query{partition: openShard(shard)})
 		}
 	}
 	listed := make([][]item, len(queries))

@@ -64,9 +64,9 @@ func (l *Ledger) take(ctx context.Context, op string, outbox item, until time.Ti
 	e.set(attrHeld, millis(until))
 	e.set(attrTaker, text(nonce))
 	e.add(attrTries, 1)
-	e.ask(attrDue, "=", outbox[attrDue])
-	e.ask(attrHeld, "=", outbox[attrHeld])
-	e.ask(attrTries, "=", outbox[attrTries])
+	e.ask(attrDue, outbox[attrDue])
+	e.ask(attrHeld, outbox[attrHeld])
+	e.ask(attrTries, outbox[attrTries])
 	var got item
 	err := l.call(ctx, op, func(ctx context.Context) error {
 		out, err := l.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{

@@ -93,7 +93,7 @@ func (l *Ledger) pruneRun(ctx context.Context, i item) (removed bool, err error)
 		return false, err
 	}
 	var e expr
-	e.ask(attrVersion, "=", i[attrVersion])
+	e.ask(attrVersion, i[attrVersion])
 	err = l.call(ctx, op, func(ctx context.Context) error {
 		_, err := l.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 			TableName: &l.table, Key: keyOf(i), ConditionExpression: e.condition(), ReturnValuesOnConditionCheckFailure: allOld,

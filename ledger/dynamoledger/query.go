@@ -60,7 +60,7 @@ func (l *Ledger) items(ctx context.Context, op string, q query) iter.Seq2[item, 
 
 func (q query) input(table string) *dynamodb.QueryInput {
 	var e expr
-	e.ask(pk, "=", text(q.partition))
+	e.ask(pk, text(q.partition))
 	switch {
 	case q.prefix != "":
 		e.asks = append(e.asks, "begins_with("+e.name(sk)+", "+e.value(text(q.prefix))+")")

@@ -92,9 +92,9 @@ func (l *Ledger) runPut(r sqlrow.Run, nonce string, v view) types.TransactWriteI
 	if v.run == nil {
 		e.askAbsent(pk)
 	} else {
-		e.ask(attrVersion, "=", number(v.run.Version))
+		e.ask(attrVersion, number(v.run.Version))
 		if r.Ended == nil {
-			e.ask(attrListed, "=", yesNo(v.listed))
+			e.ask(attrListed, yesNo(v.listed))
 		}
 	}
 	return e.put(l.table, l.runItem(r, nonce))

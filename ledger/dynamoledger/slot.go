@@ -51,9 +51,9 @@ func (j jobState) move(table, name string, next jobState) types.TransactWriteIte
 		e.set(attrFence, number(next.Fence))
 	}
 	if j.exists && next.Slot != j.Slot {
-		e.ask(attrHolder, "=", text(j.Holder))
+		e.ask(attrHolder, text(j.Holder))
 		if !j.guessed {
-			e.ask(attrFence, "=", number(j.Fence))
+			e.ask(attrFence, number(j.Fence))
 		}
 	}
 	if next.through > j.through {

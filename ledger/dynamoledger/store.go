@@ -72,7 +72,6 @@ func (l *Ledger) store(ctx context.Context, w *write, d sqlrow.Decision, v view)
 	if err != nil {
 		return v, false, err
 	}
-	w.tries++
 	err = l.send(ctx, w, t.parts)
 	if err == nil {
 		if t.job > 0 && !v.job.guessed {
@@ -90,7 +89,10 @@ func (l *Ledger) store(ctx context.Context, w *write, d sqlrow.Decision, v view)
 	return l.learn(w, t, v, reasons)
 }
 
-// send performs the parts as one write.
+// send performs the parts as one write. The SDK repeats it under one token,
+// by which DynamoDB knows a transaction for ten minutes. What the ledger repeats
+// is encoded anew and so has a new token, as one must not come back with other
+// parameters; then the nonce tells.
 func (l *Ledger) send(ctx context.Context, w *write, parts []types.TransactWriteItem) error {
 	return l.call(ctx, "write run "+w.Run.ID, func(ctx context.Context) (err error) {
 		if put := parts[0].Put; len(parts) == 1 {
@@ -101,10 +103,9 @@ func (l *Ledger) send(ctx context.Context, w *write, parts []types.TransactWrite
 			})
 			return err
 		}
+		w.tries++
 		_, err = l.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
-			TransactItems: parts,
-			// DynamoDB answers a repetition within ten minutes as it did the first.
-			ClientRequestToken: aws.String(fmt.Sprintf("%s-%d", w.nonce, w.tries)),
+			TransactItems: parts, ClientRequestToken: aws.String(fmt.Sprintf("%s-%d", w.nonce, w.tries)),
 		})
 		return err
 	})

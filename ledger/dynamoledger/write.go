@@ -97,7 +97,7 @@ func (l *Ledger) change(ctx context.Context, c ledger.Change) (ledger.Outcome, e
 type write struct {
 	ledger.Change
 	nonce string
-	tries int             // how often it was sent anew
+	tries int             // transactions sent
 	known map[string]bool // notices that are stored already, by ID
 }
 
