@@ -164,6 +164,19 @@ func (a *agents) Stop(_ context.Context, h fleet.Host, at guard.Attempt, _ bool)
 	return nil
 }
 
+func (a *agents) TakeBack(ctx context.Context, h fleet.Host, at guard.Attempt, why string) (guard.Status, error) {
+	a.mu.Lock()
+	if a.claims[at.Dir()] == "" && !at.Unclaimed {
+		a.claims[at.Dir()] = "scheduler"
+	}
+	a.mu.Unlock()
+	s, err := a.Status(ctx, h, at)
+	if s.Result.End == guard.Refused {
+		s.Result.Reason += ": " + why
+	}
+	return s, err
+}
+
 func (a *agents) Wait(context.Context, fleet.Host, guard.Attempt) (guard.Result, error) {
 	return guard.Result{}, errors.New("nobody waits in steps")
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/solocron/solocron/executor"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/job"
@@ -87,9 +88,8 @@ func (d *Dispatcher) look(ctx context.Context, r run.Run, h fleet.Host, at guard
 		d.Log.Warn("a host may be scaled in during a run", "run", r.ID, "host", h.ID, "error", err)
 	}
 	status, err := d.Executor.Status(ctx, h, at)
-	overdue := now().After(a.StartedAt.Add(d.ClaimWithin))
-	if err == nil && status.Phase == guard.PhaseAbsent && (status.Hopeless != "" || overdue) {
-		status, err = d.takeBack(ctx, h, at, status.Hopeless)
+	if why := d.stuck(a, status); err == nil && why != "" {
+		status, err = d.takeBack(ctx, h, at, why)
 	}
 	switch {
 	case err == nil && status.Phase == guard.PhaseEnded:
@@ -106,17 +106,28 @@ func (d *Dispatcher) look(ctx context.Context, r run.Run, h fleet.Host, at guard
 	return r, errLater
 }
 
-// takeBack ends an attempt that its host has not begun, and tells what the host
-// or the claim says then.
+// stuck says why the attempt's order should be taken back; empty if it is with
+// its host, or may still get there.
+func (d *Dispatcher) stuck(a *run.Attempt, s guard.Status) string {
+	switch {
+	case s.Phase != guard.PhaseAbsent:
+		return ""
+	case s.Hopeless != "":
+		return s.Hopeless
+	case now().After(a.StartedAt.Add(d.ClaimWithin)):
+		return fmt.Sprintf("it did not reach its host within %s", d.ClaimWithin)
+	}
+	return ""
+}
+
+// takeBack takes an attempt back that its host has not begun, and tells what
+// is true then.
 func (d *Dispatcher) takeBack(ctx context.Context, h fleet.Host, at guard.Attempt, why string) (guard.Status, error) {
-	if err := d.Executor.Stop(ctx, h, at, false); err != nil {
-		return guard.Status{}, err
+	oneWay, ok := d.Executor.(executor.OneWay)
+	if !ok || at.Unclaimed {
+		return guard.Status{Phase: guard.PhaseAbsent}, nil
 	}
-	status, err := d.Executor.Status(ctx, h, at)
-	if err == nil && status.Result.End == guard.Refused && why != "" {
-		status.Result.Reason += ": " + why
-	}
-	return status, err
+	return oneWay.TakeBack(ctx, h, at, why)
 }
 
 // Sweep does what no event does: it starts due times that were not delivered,

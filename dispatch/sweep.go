@@ -93,6 +93,11 @@ func (d *Dispatcher) ask(ctx context.Context, r run.Run) {
 	pause := askSoon
 	if now().Sub(r.EndedAt) > askFor {
 		pause = askLater
+		// Who lives for one event has no memory of the last time; of the sweeps of
+		// every minute one in five asks.
+		if at := now(); d.Stepwise && at.Truncate(askLater).Equal(at.Add(-time.Minute).Truncate(askLater)) {
+			return
+		}
 	}
 	d.mu.Lock()
 	early := now().Before(d.heard[r.ID])

@@ -85,6 +85,9 @@ func (d *Dispatcher) store(ctx context.Context, was, next run.Run, effects []run
 			if out.Err != nil && same(out.Run, next) {
 				out.Err = nil
 			}
+			if out.Err == nil && len(c.Notices) > 0 {
+				signal(d.outbox)
+			}
 			return out, nil
 		}
 		if ctx.Err() != nil {
@@ -117,9 +120,6 @@ func same(stored, want run.Run) bool {
 func (d *Dispatcher) written(was, r run.Run, effects []run.Effect) {
 	if slices.Contains(effects, run.Free) {
 		d.free(r)
-	}
-	if slices.Contains(effects, run.Tell) || len(releases(was, r)) > 0 {
-		signal(d.outbox)
 	}
 	if d.Observe != nil && (was.State != r.State || was.Version == 0) {
 		d.Observe(r)

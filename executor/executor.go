@@ -74,6 +74,17 @@ type Executor interface {
 	Close() error
 }
 
+// OneWay is an executor of orders that travel by themselves, to guards that ask
+// before they start. A scheduler that doesn't wait, either, needs it.
+type OneWay interface {
+	Executor
+	// TakeBack sees to it that the attempt never starts, unless its guard has
+	// claimed it already; unlike Stop it then leaves the attempt alone. It
+	// returns what is true afterwards: Refused, with why in the reason, or the
+	// status. An unclaimed attempt can't be taken back. Repeating is safe.
+	TakeBack(ctx context.Context, h fleet.Host, a guard.Attempt, why string) (guard.Status, error)
+}
+
 // ErrUnreachable is wrapped by a [NotStarted] whose host could not be reached
 // at all, so that other runs need not try it too.
 var ErrUnreachable = errors.New("host unreachable")

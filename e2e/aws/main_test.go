@@ -68,7 +68,7 @@ const region = "ap-northeast-1"
 
 // account is an AWS account with solocron installed in it.
 type account struct {
-	t        *testing.T
+	t        testing.TB
 	loop     *awsloop.Server
 	cfg      awssdk.Config
 	ledger   *dynamoledger.Ledger
@@ -82,13 +82,13 @@ type account struct {
 
 // newAccount sets everything up but the hosts and the jobs. tune may change
 // what the function is told.
-func newAccount(t *testing.T, tune func(*job.Settings)) *account {
+func newAccount(t testing.TB, tune func(*job.Settings)) *account {
 	t.Helper()
 	dir := guardtest.Dir(t)
 	log := slog.New(slog.DiscardHandler)
-	output := io.Discard
+	output := io.Writer(io.Discard)
 	if os.Getenv("SOLOCRON_TEST_LOG") != "" {
-		log, output = slog.New(slog.NewTextHandler(t.Output(), nil)), t.Output()
+		log, output = slog.New(slog.NewTextHandler(os.Stderr, nil)), os.Stderr
 	}
 	a := &account{
 		t: t, tag: strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())),
@@ -250,6 +250,24 @@ func (a *account) invoke(payload []byte) {
 	if err != nil || fault != "" {
 		a.t.Errorf("invoke with %s: %s %v", payload, fault, err)
 	}
+}
+
+// hint is what EventBridge says of the run's command.
+func (a *account) hint(id string) []byte {
+	a.t.Helper()
+	r := a.run(id)
+	out, err := ssm.NewFromConfig(a.cfg).ListCommands(a.t.Context(), &ssm.ListCommandsInput{InstanceId: awssdk.String(r.Host())})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for _, c := range out.Commands {
+		if *c.Comment == fmt.Sprintf("%s.%d", id, len(r.Attempts)) {
+			return fmt.Appendf(nil, `{"source":"aws.ssm","detail-type":"EC2 Command Invocation Status-change Notification","detail":
+				{"command-id":%q,"instance-id":%q,"document-name":"solocron","status":"Success"}}`, *c.CommandId, r.Host())
+		}
+	}
+	a.t.Fatalf("no command of run %s", id)
+	return nil
 }
 
 func (a *account) sweep() { a.t.Helper(); a.invoke([]byte(`{"sweep":true}`)) }

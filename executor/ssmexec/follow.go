@@ -42,10 +42,8 @@ func (e *Executor) Wait(ctx context.Context, h fleet.Host, a guard.Attempt) (gua
 	}
 }
 
-// TakeBack sees to it that the attempt never starts, unless its guard has
-// claimed it already: unlike Stop it then leaves the attempt alone. It returns
-// what is true afterwards: Refused, with why in the reason, or the status. An
-// unclaimed attempt can't be taken back. Repeating is safe.
+// TakeBack takes an attempt back that its guard has not claimed. See
+// [executor.OneWay].
 func (e *Executor) TakeBack(ctx context.Context, h fleet.Host, a guard.Attempt, why string) (guard.Status, error) {
 	if a.Unclaimed {
 		return e.Status(ctx, h, a)

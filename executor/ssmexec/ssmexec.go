@@ -96,7 +96,7 @@ type Executor struct {
 	sent map[where]string // the commands of this process, by attempt, until their end is known
 }
 
-var _ executor.Executor = (*Executor)(nil)
+var _ executor.OneWay = (*Executor)(nil)
 
 // where names an attempt on a host.
 type where struct {
