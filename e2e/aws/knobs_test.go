@@ -1,0 +1,215 @@
+package aws_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/solocron/solocron/awsloop"
+	"github.com/solocron/solocron/job"
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/run"
+)
+
+// faults are what can go wrong on the way of a due time, each as the knobs that
+// bring it about.
+var faults = []struct {
+	name string
+	turn func(k *awsloop.Knobs)
+}{
+	{"duplicate", func(k *awsloop.Knobs) {
+		k.Events.Duplicate, k.Invokes.Duplicate = often(300*time.Millisecond), often(300*time.Millisecond)
+		k.SSM.Twice, k.SSM.Duplicate = often(0), often(0)
+	}},
+	{"delay", func(k *awsloop.Knobs) {
+		k.Events.Delay, k.Invokes.Delay, k.SSM.Delay = often(2*time.Second), often(time.Second), often(5*time.Second)
+	}},
+	{"drop", func(k *awsloop.Knobs) { k.Events.Drop, k.Invokes.Drop, k.SSM.Drop = often(0), often(0), often(0) }},
+	{"reorder", func(k *awsloop.Knobs) {
+		k.Events.Reorder, k.Invokes.Reorder = often(500*time.Millisecond), often(500*time.Millisecond)
+	}},
+	{"throttle", func(k *awsloop.Knobs) { k.Throttle["*"] = seldom(0) }},
+	{"lost reply", func(k *awsloop.Knobs) {
+		k.Lost["*"], k.Lost["ssm.SendCommand"] = seldom(0), often(0)
+	}},
+	{"agent offline", func(k *awsloop.Knobs) { k.SSM.Offline = seldom(5 * time.Second) }},
+	{"agent killed", func(k *awsloop.Knobs) { k.SSM.Kill = seldom(3 * time.Second) }},
+	{"redelivery", func(k *awsloop.Knobs) { k.SSM.Redeliver = often(200 * time.Millisecond) }},
+	{"reboot", func(k *awsloop.Knobs) { k.SSM.Reboot, k.SSM.Redeliver = seldom(100*time.Millisecond), often(0) }},
+	{"function killed", func(k *awsloop.Knobs) { k.Crash = awsloop.Knob{P: 0.2, For: 300 * time.Millisecond} }},
+}
+
+func often(d time.Duration) awsloop.Knob  { return awsloop.Knob{P: 0.3, For: d} }
+func seldom(d time.Duration) awsloop.Knob { return awsloop.Knob{P: 0.08, For: d} }
+
+// ordeal is one fault, or two at once.
+type ordeal struct {
+	name  string
+	knobs awsloop.Knobs
+}
+
+func ordeals() []ordeal {
+	var all []ordeal
+	for i, a := range faults {
+		for _, b := range faults[i:] {
+			o := ordeal{a.name, awsloop.Knobs{Throttle: map[string]awsloop.Knob{}, Lost: map[string]awsloop.Knob{}}}
+			if a.turn(&o.knobs); a.name != b.name {
+				o.name += " and " + b.name
+				b.turn(&o.knobs)
+			}
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// accounts go through their ordeals side by side.
+const accounts = 2
+
+// Whatever goes wrong, alone or with another fault: no due time is started
+// twice, and every one has its end on record. SOLOCRON_OCCURRENCES is how many
+// due times meet each of the 66 ordeals.
+func TestFaultsAloneAndInPairs(t *testing.T) {
+	each := 31
+	if text := os.Getenv("SOLOCRON_OCCURRENCES"); text != "" {
+		var err error
+		if each, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := ordeals()
+	for i := range accounts {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			a := newAccount(t, func(s *job.Settings) { s.EC2.ClaimWithin, s.Settled = 4*time.Second, 3*time.Second })
+			for range 5 {
+				a.host(cron)
+			}
+			stop := a.sweepEvery(time.Second)
+			defer stop()
+			met := map[string][]string{}
+			for n := i; n < len(all); n += accounts {
+				met[all[n].name] = a.suffer(all[n], n, each)
+			}
+			a.judge(met)
+		})
+	}
+}
+
+// sweepEvery sweeps until the returned function is called.
+func (a *account) sweepEvery(d time.Duration) (stop func()) {
+	ctx, cancel := context.WithCancel(a.t.Context())
+	var all sync.WaitGroup
+	all.Go(func() {
+		tick := time.NewTicker(d)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = a.function.InvokeAsync([]byte(`{"sweep":true}`))
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() { cancel(); all.Wait() }
+}
+
+// suffer lets so many due times meet the ordeal and returns their runs' IDs.
+func (a *account) suffer(o ordeal, n, occurrences int) []string {
+	a.t.Helper()
+	at := time.Now().Add(2 * time.Second).UTC().Truncate(time.Second)
+	var jobs strings.Builder
+	var ids []string
+	for i := range occurrences {
+		name, due := fmt.Sprintf("o%d-%d", n, i), at.Add(time.Duration(i%2)*time.Second)
+		fmt.Fprintf(&jobs, "  %s: {schedule: \"at(%s)\", hosts: {cron: \"true\"}, timeout: 5s, grace: 1s, command: 'echo $SOLOCRON_RUN_ID >>WITNESS; sleep 0.2'}\n",
+			name, due.Format("2006-01-02T15:04:05"))
+		ids = append(ids, run.ID(name, due))
+	}
+	a.loop.SetKnobs(awsloop.Knobs{})
+	a.jobs("jobs:\n" + jobs.String())
+	a.loop.SetKnobs(o.knobs)
+	for i, id := range ids {
+		name, when, err := run.ParseID(id)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		a.wait(when)
+		if err := a.function.InvokeAsync(due(name, when)); err != nil {
+			a.t.Fatal(i, err)
+		}
+	}
+	a.wait(time.Now().Add(3 * time.Second))
+	return ids
+}
+
+// wait waits for a time of the clock.
+func (a *account) wait(at time.Time) {
+	select {
+	case <-time.After(time.Until(at)):
+	case <-a.t.Context().Done():
+	}
+}
+
+// judge holds the ledger against the witness, once everything is over.
+func (a *account) judge(met map[string][]string) {
+	a.t.Helper()
+	a.loop.SetKnobs(awsloop.Knobs{})
+	records := map[string]run.Run{}
+	open := 0
+	deadline := time.Now().Add(3 * time.Minute)
+	for {
+		list, err := a.ledger.Runs(a.t.Context(), ledger.Query{})
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		open = 0
+		for _, r := range list {
+			records[r.ID] = r
+			if r.State.Open() {
+				open++
+			}
+		}
+		if want := len(met) * len(first(met)); open == 0 && len(records) >= want || time.Now().After(deadline) {
+			break
+		}
+		a.wait(time.Now().Add(time.Second))
+	}
+	started := map[string]int{}
+	for _, id := range a.saw() {
+		started[id]++
+	}
+	for name, ids := range met {
+		states := map[run.State]int{}
+		for _, id := range ids {
+			r, known := records[id]
+			states[r.State]++
+			switch n := started[id]; {
+			case !known:
+				a.t.Errorf("%s: %s has vanished", name, id)
+			case r.State.Open():
+				a.t.Errorf("%s: %s is not over: %+v", name, id, r)
+			case n > 1:
+				a.t.Errorf("%s: %s was started %d times: %+v", name, id, n, r)
+			case n == 0 && r.ExitCode != nil && r.State != run.Cancelled:
+				a.t.Errorf("%s: %s has an exit code, and never ran: %+v", name, id, r)
+			case n == 1 && (r.State == run.Skipped || r.State == run.Failed && r.ExitCode == nil):
+				a.t.Errorf("%s: %s is %s, and ran: %+v", name, id, r.State, r)
+			}
+		}
+		a.t.Logf("%-35s %v", name, states)
+	}
+}
+
+func first(met map[string][]string) []string {
+	for _, ids := range met {
+		return ids
+	}
+	return nil
+}
