@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,6 @@ func open(ctx context.Context, getenv func(string) string, log *slog.Logger) (*h
 		Secret:   func(ref string) (string, error) { return "", fmt.Errorf("%s: secrets don't travel through SSM", ref) },
 		Stepwise: true, Receivers: receivers, ClaimWithin: s.EC2.ClaimWithin, Settled: s.Settled, Log: log,
 	})
-	api := &web.Server{Dispatcher: d, Version: release, Ledger: "dynamodb://" + s.EC2.Region + "/" + s.Table, Started: time.Now(), Log: log}
+	api := &web.Server{Dispatcher: d, Version: cmp.Or(release, "devel"), Ledger: "dynamodb://" + s.EC2.Region + "/" + s.Table, Started: time.Now(), Log: log}
 	return &handler{steps: d, commands: commands, api: api.Handler(), document: s.EC2.Document, log: log}, nil
 }

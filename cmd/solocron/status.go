@@ -45,7 +45,9 @@ func viewStatus(v statusView, s screen) string {
 	about := table{}
 	about.add(row("scheduler", v.Scheduler.Owner)...)
 	about.add(row("version", v.Scheduler.Version)...)
-	about.add(row("jobs file", v.Scheduler.File)...)
+	if v.Scheduler.File != "" { // a function has none
+		about.add(row("jobs file", v.Scheduler.File)...)
+	}
 	about.add(row("ledger", v.Scheduler.Ledger)...)
 	about.add(row("since", stamp(v.Scheduler.Started))...)
 	about.add(row("running", counted(v.Scheduler.Running, "attempt"))...)

@@ -64,7 +64,10 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-const region = "ap-northeast-1"
+const (
+	region = "ap-northeast-1"
+	image  = "ami-785db401" // one of moto's that is not Windows
+)
 
 // account is an AWS account with solocron installed in it.
 type account struct {
@@ -196,7 +199,7 @@ func (a *account) host(tags map[string]string) *awsloop.Instance {
 		all = append(all, ec2types.Tag{Key: awssdk.String(k), Value: awssdk.String(v)})
 	}
 	out, err := ec2.NewFromConfig(a.cfg).RunInstances(a.t.Context(), &ec2.RunInstancesInput{
-		ImageId: awssdk.String("ami-785db401"), MinCount: awssdk.Int32(1), MaxCount: awssdk.Int32(1),
+		ImageId: awssdk.String(image), MinCount: awssdk.Int32(1), MaxCount: awssdk.Int32(1),
 		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: all}},
 	})
 	if err != nil {
