@@ -88,8 +88,7 @@ type account struct {
 func newAccount(t testing.TB, tune func(*job.Settings)) *account {
 	t.Helper()
 	dir := guardtest.Dir(t)
-	log := slog.New(slog.DiscardHandler)
-	output := io.Writer(io.Discard)
+	log, output := slog.New(slog.DiscardHandler), io.Discard
 	if os.Getenv("SOLOCRON_TEST_LOG") != "" {
 		log, output = slog.New(slog.NewTextHandler(os.Stderr, nil)), os.Stderr
 	}
@@ -298,7 +297,7 @@ func (a *account) until(id string, ok func(run.Run) bool) run.Run {
 
 func is(state run.State) func(run.Run) bool { return func(r run.Run) bool { return r.State == state } }
 
-func (a *account) eventually(ok func() bool, else_ func() string) {
+func (a *account) eventually(ok func() bool, stands func() string) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), 90*time.Second)
 	defer cancel()
@@ -308,7 +307,7 @@ func (a *account) eventually(ok func() bool, else_ func() string) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			a.t.Fatalf("waited in vain: %s", else_())
+			a.t.Fatalf("waited in vain: %s", stands())
 		}
 	}
 }
