@@ -154,7 +154,10 @@ func (d *Dispatcher) miss(ctx context.Context, j job.Job, due []time.Time) error
 	if total > 1 {
 		newest.Run.Reason += fmt.Sprintf(" (%d were missed)", total)
 	}
-	newest.Notices = d.notices(ctx, newest.Run, nil)
+	var err error
+	if newest.Notices, err = d.notices(ctx, newest.Run, nil); err != nil {
+		return err
+	}
 	if _, err := d.Ledger.Write(ctx, changes...); err != nil {
 		return fmt.Errorf("record %d missed due times: %w", total, err)
 	}

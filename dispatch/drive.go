@@ -138,7 +138,7 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 	if err != nil {
 		return d.apply(ctx, r, run.Refused{N: a.N, Proof: err.Error()})
 	}
-	if err := d.protect(ctx, a, host); err != nil {
+	if err := d.protect(ctx, r, host); err != nil {
 		return d.apply(ctx, r, run.Refused{N: a.N, Proof: err.Error()})
 	}
 	granted := r

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,28 +17,31 @@ import (
 
 // notices are the messages that a change of a run gives rise to, one for each
 // target of its job. They are stored in the same transaction as the change. A
-// job that can't be read any more gets none, and the log says so.
-func (d *Dispatcher) notices(ctx context.Context, r run.Run, detail *ledger.Detail) []ledger.Notice {
+// job that can't be read any more gets none, and the log says so; an error means
+// that it may yet be read.
+func (d *Dispatcher) notices(ctx context.Context, r run.Run, detail *ledger.Detail) ([]ledger.Notice, error) {
 	j, err := d.spec(ctx, r.Spec)
-	if err != nil {
+	switch {
+	case errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrCorrupt):
 		d.Log.Error("nobody is told of a run", "run", r.ID, "error", err)
-		return nil
-	}
-	if len(j.Notify.To) == 0 {
-		return nil
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case len(j.Notify.To) == 0:
+		return nil, nil
 	}
 	event := eventOf(r)
 	if event == notifier.Succeeded && slices.Contains(j.Notify.On, notifier.Recovered) && d.recovers(ctx, r) {
 		event = notifier.Recovered
 	}
 	if !slices.Contains(j.Notify.On, event) {
-		return nil
+		return nil, nil
 	}
 	m := message(r, event, detail)
 	body, err := json.Marshal(m)
 	if err != nil {
 		d.Log.Error("nobody is told of a run", "run", r.ID, "error", err)
-		return nil
+		return nil, nil
 	}
 	list := make([]ledger.Notice, 0, len(j.Notify.To))
 	for _, target := range j.Notify.To {
@@ -45,7 +49,7 @@ func (d *Dispatcher) notices(ctx context.Context, r run.Run, detail *ledger.Deta
 			ID: m.Key + "/" + target, Run: r.ID, Target: target, Body: body, Created: now(), Due: now(),
 		})
 	}
-	return list
+	return list, nil
 }
 
 // eventOf is what a change of a run means to people.

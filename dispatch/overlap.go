@@ -31,8 +31,7 @@ func (d *Dispatcher) overlap(ctx context.Context, j job.Job, r run.Run, holder s
 			return r, err
 		}
 	}
-	switch {
-	case !d.inTheWay(h):
+	if !d.inTheWay(h) {
 		return d.intend(ctx, j, r, holder)
 	}
 	switch j.Overlap {
@@ -109,7 +108,9 @@ func (d *Dispatcher) replace(ctx context.Context, j job.Job, r run.Run) (run.Run
 			continue
 		}
 		kill := j.Overlap == job.TerminateOther
-		if _, err := d.cancel(ctx, o, run.ReasonOverlap+": replaced by "+r.ID, kill); err != nil {
+		_, err := d.cancel(ctx, o, run.ReasonOverlap+": replaced by "+r.ID, kill)
+		var over *run.MoveError // it ended by itself
+		if err != nil && !errors.As(err, &over) {
 			return r, err
 		}
 	}

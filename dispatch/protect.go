@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/ledger"
@@ -28,17 +30,49 @@ func (d *Dispatcher) protects(ctx context.Context, r run.Run, h fleet.Host) (boo
 	if !h.Protected {
 		return true, nil
 	}
-	return d.protectedByUs(ctx, h.ID, r.ID)
+	ours, err := d.protectedByUs(ctx, h.ID)
+	if err != nil || ours {
+		return ours, err
+	}
+	return d.wasProtectedByUs(ctx, r, h.ID)
 }
 
-// protectedByUs reports whether another run's attempt protects the host.
-func (d *Dispatcher) protectedByUs(ctx context.Context, host, but string) (bool, error) {
+// listedFor is more than a list of the fleet may lag behind.
+const listedFor = time.Minute
+
+// wasProtectedByUs reports whether an attempt of the job protected the host just
+// now: what it switched on is to be taken off yet, or seemed to be on when the
+// fleet was listed.
+func (d *Dispatcher) wasProtectedByUs(ctx context.Context, r run.Run, host string) (bool, error) {
+	latest, err := d.Ledger.Runs(ctx, ledger.Query{Job: r.Job, Until: r.Due.Add(time.Second), Limit: 3})
+	if err != nil {
+		return false, err
+	}
+	for _, e := range latest {
+		if !slices.ContainsFunc(e.Attempts, func(a run.Attempt) bool { return a.Protects && a.Host == host }) {
+			continue
+		}
+		notices, err := d.Ledger.Notices(ctx, e.ID)
+		if err != nil {
+			return false, err
+		}
+		for _, n := range notices {
+			if n.Target == protection && (n.Settled.IsZero() || now().Sub(n.Settled) < listedFor) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// protectedByUs reports whether an attempt under way protects the host.
+func (d *Dispatcher) protectedByUs(ctx context.Context, host string) (bool, error) {
 	open, err := d.Ledger.Runs(ctx, ledger.Query{States: []run.State{run.Starting, run.Running}})
 	if err != nil {
 		return false, err
 	}
 	for i := range open {
-		if a := open[i].Attempt(); open[i].ID != but && a.Host == host && a.Protects {
+		if a := open[i].Attempt(); a.Host == host && a.Protects {
 			return true, nil
 		}
 	}
@@ -46,15 +80,34 @@ func (d *Dispatcher) protectedByUs(ctx context.Context, host, but string) (bool,
 }
 
 // protect switches the protection on, if the attempt is to have it. The intent
-// is in the ledger already, so it will be switched off whatever happens.
-func (d *Dispatcher) protect(ctx context.Context, a run.Attempt, h fleet.Host) error {
-	if !a.Protects || d.Protector == nil {
+// is in the ledger already, so it will be switched off whatever happens: here,
+// if another dispatcher has dealt with the attempt's end in the meantime.
+func (d *Dispatcher) protect(ctx context.Context, r run.Run, h fleet.Host) error {
+	n := len(r.Attempts) - 1
+	if !r.Attempts[n].Protects || d.Protector == nil {
 		return nil
 	}
-	if err := d.Protector.Protect(ctx, h, true); err != nil {
+	err := d.Protector.Protect(ctx, h, true)
+	if err == nil {
+		r, err = d.Ledger.Run(ctx, r.ID)
+	}
+	if err == nil && !underWay(&r.Attempts[n]) {
+		err = d.release(ctx, h)
+	}
+	if err != nil {
 		return fmt.Errorf("protect %s from scale-in: %w", h.ID, err)
 	}
 	return nil
+}
+
+// release switches the protection off. A host on which another attempt needs it
+// keeps it; that one's end takes it off.
+func (d *Dispatcher) release(ctx context.Context, h fleet.Host) error {
+	needed, err := d.protectedByUs(ctx, h.ID)
+	if err != nil || needed {
+		return err
+	}
+	return d.Protector.Protect(ctx, h, false)
 }
 
 // releases are the notices that a change of a run calls for: one if it ends
@@ -75,16 +128,11 @@ func underWay(a *run.Attempt) bool {
 	return a.State == run.AttemptStarting || a.State == run.AttemptRunning
 }
 
-// unprotect delivers such a notice. A host on which another run needs the
-// protection keeps it; that run's end takes it off.
+// unprotect delivers such a notice.
 func (d *Dispatcher) unprotect(ctx context.Context, n ledger.Notice) error {
 	var h fleet.Host
 	if err := json.Unmarshal(n.Body, &h); err != nil {
 		return errors.Join(fmt.Errorf("notice %s: %w", n.ID, err), notifier.ErrFinal)
 	}
-	needed, err := d.protectedByUs(ctx, h.ID, n.Run)
-	if err != nil || needed {
-		return err
-	}
-	return d.Protector.Protect(ctx, h, false)
+	return d.release(ctx, h)
 }

@@ -58,9 +58,14 @@ func (d *Dispatcher) News(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("news of run %s: %w", id, err)
 	}
-	if r.State == run.Lost {
+	switch r.State {
+	case run.Lost:
 		d.ask(ctx, r)
 		return nil
+	case run.Planned:
+		if err := d.relearn(ctx, r.Job); err != nil {
+			return err
+		}
 	}
 	return d.step(ctx, r)
 }
@@ -84,7 +89,7 @@ func (d *Dispatcher) look(ctx context.Context, r run.Run, h fleet.Host, at guard
 	}
 	// The end of another run on the host may have switched it off just before
 	// this one was seen.
-	if err := d.protect(ctx, *a, h); err != nil {
+	if err := d.protect(ctx, r, h); err != nil {
 		d.Log.Warn("a host may be scaled in during a run", "run", r.ID, "host", h.ID, "error", err)
 	}
 	status, err := d.Executor.Status(ctx, h, at)
@@ -206,6 +211,9 @@ func (d *Dispatcher) next(ctx context.Context) error {
 	d.freed = nil
 	d.mu.Unlock()
 	for _, name := range jobs {
+		if err := d.relearn(ctx, name); err != nil {
+			return err
+		}
 		waiting, err := d.Ledger.Runs(ctx, ledger.Query{Job: name, States: []run.State{run.Planned}})
 		if err != nil {
 			return err
@@ -224,6 +232,15 @@ func (d *Dispatcher) learn(k ledger.Job) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.paused[k.Name] = k.Pause.On
+}
+
+// relearn reads what the ledger says of a job by now.
+func (d *Dispatcher) relearn(ctx context.Context, name string) error {
+	k, err := d.Ledger.Job(ctx, name)
+	if err == nil {
+		d.learn(k)
+	}
+	return err
 }
 
 // jobNow is a job of the ledger as it stands.

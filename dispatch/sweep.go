@@ -121,6 +121,9 @@ func (d *Dispatcher) ask(ctx context.Context, r run.Run) {
 	}
 	r.Owner = d.owner // so that what follows is carried on here
 	after, err := d.conclude(ctx, r, a.N, status.Result)
+	if errors.Is(err, errLater) {
+		return // another one has heard of it too
+	}
 	if err != nil {
 		d.Log.Error("record what a lost run came to", "run", r.ID, "error", err)
 		return

@@ -26,6 +26,8 @@ func (d *Dispatcher) apply(ctx context.Context, r run.Run, e run.Event) (run.Run
 // done. When another writer was first, the event is applied to what that one
 // stored; if the run is no longer this dispatcher's, or the event no longer
 // applies, what is stored is returned as it is and the caller goes on from it.
+// A stepwise dispatcher leaves a run that another one has moved on: an order
+// that was not sent here may have been sent there.
 func (d *Dispatcher) write(ctx context.Context, r run.Run, e run.Event, slot ledger.Slot, detail *ledger.Detail) (run.Run, error) {
 	for {
 		next, effects, err := run.Step(r, e, now())
@@ -42,11 +44,11 @@ func (d *Dispatcher) write(ctx context.Context, r run.Run, e run.Event, slot led
 			return out.Run, nil
 		case errors.Is(out.Err, ledger.ErrExists), errors.Is(out.Err, ledger.ErrStale):
 			switch {
-			case applies(out.Run, e) && d.Stepwise:
+			case d.Stepwise && (moved(r, out.Run) || !applies(out.Run, e)):
+				return out.Run, errLater
+			case d.Stepwise:
 				r = out.Run
 				r.Owner = d.owner
-			case d.Stepwise:
-				return out.Run, errLater
 			case out.Run.Owner != d.owner || !applies(out.Run, e):
 				return out.Run, nil
 			default:
@@ -56,6 +58,11 @@ func (d *Dispatcher) write(ctx context.Context, r run.Run, e run.Event, slot led
 			return r, out.Err
 		}
 	}
+}
+
+// moved reports whether a run is elsewhere in its life than it was.
+func moved(was, is run.Run) bool {
+	return was.Version == 0 || was.State != is.State || len(was.Attempts) != len(is.Attempts)
 }
 
 // applies reports whether the event still moves the run.
@@ -74,12 +81,16 @@ func (d *Dispatcher) store(ctx context.Context, was, next run.Run, effects []run
 		c.Slot.Op = ledger.SlotRelease
 	}
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		if slices.Contains(effects, run.Tell) && c.Notices == nil {
-			c.Notices = d.notices(ctx, next, detail)
+		var told []ledger.Notice
+		var err error
+		if slices.Contains(effects, run.Tell) {
+			told, err = d.notices(ctx, next, detail)
 		}
-		c.Notices = append(c.Notices, release...)
-		release = nil
-		outcomes, err := d.Ledger.Write(ctx, c)
+		var outcomes []ledger.Outcome
+		if err == nil {
+			c.Notices = append(told, release...)
+			outcomes, err = d.Ledger.Write(ctx, c)
+		}
 		if err == nil {
 			out := outcomes[0]
 			if out.Err != nil && same(out.Run, next) {
@@ -147,7 +158,7 @@ func (d *Dispatcher) spec(ctx context.Context, hash string) (job.Job, error) {
 		return job.Job{}, fmt.Errorf("job spec %s: %w", hash, err)
 	}
 	if err := json.Unmarshal(body, &j); err != nil {
-		return job.Job{}, fmt.Errorf("job spec %s: %w", hash, err)
+		return job.Job{}, fmt.Errorf("job spec %s: %w: %w", hash, ledger.ErrCorrupt, err)
 	}
 	d.mu.Lock()
 	d.specs[hash] = j
