@@ -234,3 +234,32 @@ func eventually(t *testing.T, ok func() bool) {
 		}
 	}
 }
+
+// A guard that can't make the run directory leaves nothing behind by which a
+// further delivery would know of its refusal. Only the register can keep it.
+func TestRefusedWithoutARunDirectory(t *testing.T) {
+	t.Parallel()
+	l, w := newLoop(t), newWitness(t)
+	x := ssmexec.New(l.opts)
+	if err := os.WriteFile(l.host.RunDir, nil, 0o600); err != nil { // where a directory should be
+		t.Fatal(err)
+	}
+	l.SetKnobs(awsloop.Knobs{SSM: awsloop.AgentKnobs{Redeliver: after(4 * time.Second)}})
+	o := order(l, 1, w.told("true"))
+	if err := x.Start(t.Context(), l.host, o, grant); err != nil {
+		t.Fatal(err)
+	}
+	if res := wait(t, x, l, o); res.End != guard.Refused || !strings.Contains(res.Reason, l.host.RunDir) {
+		t.Errorf("%+v", res)
+	}
+	if err := os.Remove(l.host.RunDir); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool {
+		result, _ := os.ReadFile(filepath.Join(guard.RunDir(l.host.RunDir, o.Attempt), "result"))
+		return strings.Contains(string(result), "end ")
+	})
+	if got := w.saw(); len(got) > 0 {
+		t.Errorf("attempts %v ran after they were refused", got)
+	}
+}

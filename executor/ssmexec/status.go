@@ -13,7 +13,9 @@ import (
 // of the attempt. See [executor.Executor]. It is told in this order:
 //
 //   - The scheduler took the attempt back: it never started.
-//   - The guard's trailer arrived: that is the result.
+//   - The guard's trailer arrived: that is the result, but for a refusal of an
+//     attempt that nobody has claimed. It may have left no run directory, and
+//     another delivery not know of it: then it is absent and hopeless as below.
 //   - SSM is done with the command and has no trailer. If nobody has claimed the
 //     attempt it is absent and hopeless: taking it back makes the proof. Else the
 //     host is asked; if its agent is not online the run is over without anybody
@@ -47,6 +49,8 @@ func (e *Executor) status(ctx context.Context, h fleet.Host, a guard.Attempt) (g
 	}
 	open := !a.Unclaimed && !said.claimed() // for the guard or the scheduler to decide
 	switch res, ok := i.result(); {
+	case ok && open && early(res):
+		return guard.Status{Phase: guard.PhaseAbsent, Hopeless: "the guard refused: " + res.Reason}, nil
 	case ok && !(said.claimed() && early(res)):
 		return guard.Status{Phase: guard.PhaseEnded, Result: res}, nil
 	case i.neverRan() && a.Unclaimed:
