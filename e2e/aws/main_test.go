@@ -232,11 +232,12 @@ func (a *account) jobs(text string) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	var specs []ledger.JobSpec
 	for _, j := range f.Jobs {
-		spec := ledger.JobSpec{Name: j.Name, Hash: j.Hash(), When: j.WhenHash(), Body: j.Body()}
-		if err := a.ledger.PutJobs(a.t.Context(), time.Now(), spec); err != nil {
-			a.t.Fatal(err)
-		}
+		specs = append(specs, ledger.JobSpec{Name: j.Name, Hash: j.Hash(), When: j.WhenHash(), Body: j.Body()})
+	}
+	if err := a.ledger.PutJobs(a.t.Context(), time.Now(), specs...); err != nil {
+		a.t.Fatal(err)
 	}
 }
 
