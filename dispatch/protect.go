@@ -92,7 +92,7 @@ func (d *Dispatcher) protect(ctx context.Context, r run.Run, h fleet.Host) error
 		r, err = d.Ledger.Run(ctx, r.ID)
 	}
 	if err == nil && !underWay(&r.Attempts[n]) {
-		err = d.release(ctx, h)
+		err = d.assure(ctx, h)
 	}
 	if err != nil {
 		return fmt.Errorf("protect %s from scale-in: %w", h.ID, err)
@@ -100,14 +100,17 @@ func (d *Dispatcher) protect(ctx context.Context, r run.Run, h fleet.Host) error
 	return nil
 }
 
-// release switches the protection off. A host on which another attempt needs it
-// keeps it; that one's end takes it off.
-func (d *Dispatcher) release(ctx context.Context, h fleet.Host) error {
+// assure switches the protection to what the attempts under way need, until that
+// is what they still need afterwards: other dispatchers start and end some.
+func (d *Dispatcher) assure(ctx context.Context, h fleet.Host) error {
 	needed, err := d.protectedByUs(ctx, h.ID)
-	if err != nil || needed {
-		return err
+	for did := !needed; err == nil && did != needed; {
+		did = needed
+		if err = d.Protector.Protect(ctx, h, did); err == nil {
+			needed, err = d.protectedByUs(ctx, h.ID)
+		}
 	}
-	return d.Protector.Protect(ctx, h, false)
+	return err
 }
 
 // releases are the notices that a change of a run calls for: one if it ends
@@ -128,11 +131,12 @@ func underWay(a *run.Attempt) bool {
 	return a.State == run.AttemptStarting || a.State == run.AttemptRunning
 }
 
-// unprotect delivers such a notice.
+// unprotect delivers such a notice. A host on which another attempt needs the
+// protection keeps it; that one's end takes it off.
 func (d *Dispatcher) unprotect(ctx context.Context, n ledger.Notice) error {
 	var h fleet.Host
 	if err := json.Unmarshal(n.Body, &h); err != nil {
 		return errors.Join(fmt.Errorf("notice %s: %w", n.ID, err), notifier.ErrFinal)
 	}
-	return d.release(ctx, h)
+	return d.assure(ctx, h)
 }

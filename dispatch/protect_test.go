@@ -44,7 +44,7 @@ func TestProtection(t *testing.T) {
 		for range 11 {
 			c.sweep()
 		}
-		toggles("the long one is over", "a true", "a false")
+		toggles("the long one is over", "a false")
 
 		c.agents.set(func() { c.agents.protects["a"] = true })
 		pass(time.Until(midnight.Add(2 * time.Hour)))

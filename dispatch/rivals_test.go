@@ -159,28 +159,67 @@ func TestProtectionFromRunToRun(t *testing.T) {
 	})
 }
 
-// One invocation protects the host of a run whose end another has recorded,
-// and dealt with, in between.
-func TestProtectionAfterTheEnd(t *testing.T) {
-	j := aJob("j", "@hourly")
-	j.Protect = true
-	inCloud(t, []string{"a"}, []job.Job{j}, func(t *testing.T, c *cloud) {
-		pass(time.Hour)
-		c.due("j", midnight.Add(time.Hour))
-		pass(2 * time.Second)
-		slow := c.fresh()
-		slow.Protector = protector(func(on bool) error {
-			slow.Protector = c.agents
-			c.news()
+// One invocation protects the host of a run that another cancels in between, or
+// gives a host back while another starts a run there.
+func TestProtectionIsWhatIsNeeded(t *testing.T) {
+	long, short := aJob("long", "@hourly"), aJob("short", "@hourly")
+	long.Protect, short.Protect = true, true
+	rival := func(c *cloud, meanwhile func(on bool)) *Dispatcher {
+		d := c.fresh()
+		d.Protector = protector(func(on bool) error {
+			d.Protector = c.agents
+			meanwhile(on)
 			return c.agents.Protect(t.Context(), fleet.Host{ID: "a"}, on)
 		})
-		if err := slow.Sweep(t.Context()); err != nil {
-			t.Error(err)
-		}
-		c.sweep()
-		if r := c.only("j"); r.State != run.Succeeded || c.agents.protects["a"] {
-			t.Errorf("%s, protected: %t", r.State, c.agents.protects["a"])
-		}
+		return d
+	}
+	at := midnight.Add(time.Hour)
+	t.Run("cancelled", func(t *testing.T) {
+		inCloud(t, []string{"a"}, []job.Job{short}, func(t *testing.T, c *cloud) {
+			pass(time.Hour)
+			slow := rival(c, func(bool) {
+				d := c.fresh()
+				_, err := d.Cancel(t.Context(), c.only("short").ID, "ann", false)
+				if err = errors.Join(err, d.Settle(t.Context())); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := slow.Due(t.Context(), "short", "", at); err != nil {
+				t.Error(err)
+			}
+			if r := c.only("short"); r.State != run.Cancelled || c.agents.protects["a"] {
+				t.Errorf("%s, protected: %t", r.State, c.agents.protects["a"])
+			}
+		})
+	})
+	t.Run("given back", func(t *testing.T) {
+		inCloud(t, []string{"a"}, []job.Job{long, short}, func(t *testing.T, c *cloud) {
+			c.agents.command = func(o guard.Order) (time.Duration, int) {
+				if o.Job == "long" {
+					return 10 * time.Minute, 0
+				}
+				return time.Second, 0
+			}
+			pass(time.Hour)
+			c.due("short", at)
+			pass(2 * time.Second)
+			slow := rival(c, func(on bool) {
+				c.agents.set(func() { c.agents.protects["a"] = false })
+				c.due("long", at)
+			})
+			if err := errors.Join(slow.News(t.Context(), c.only("short").ID), slow.Settle(t.Context())); err != nil {
+				t.Error(err)
+			}
+			if r := c.only("long"); r.State != run.Running || !c.agents.protects["a"] {
+				t.Errorf("%s, protected: %t", r.State, c.agents.protects["a"])
+			}
+			for range 11 {
+				c.sweep()
+			}
+			if c.agents.protects["a"] {
+				t.Error("still protected")
+			}
+		})
 	})
 }
 

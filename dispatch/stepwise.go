@@ -87,11 +87,6 @@ func (d *Dispatcher) look(ctx context.Context, r run.Run, h fleet.Host, at guard
 	if r.Cancel != "" {
 		d.halt(ctx, h, at, false)
 	}
-	// The end of another run on the host may have switched it off just before
-	// this one was seen.
-	if err := d.protect(ctx, r, h); err != nil {
-		d.Log.Warn("a host may be scaled in during a run", "run", r.ID, "host", h.ID, "error", err)
-	}
 	status, err := d.Executor.Status(ctx, h, at)
 	if why := d.stuck(a, status); err == nil && why != "" {
 		status, err = d.takeBack(ctx, h, at, why)
