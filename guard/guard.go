@@ -29,7 +29,9 @@
 // asked for again for some 20 seconds; without a yes the command never starts.
 // Every refusal is kept in the run directory, so that it stays one when the
 // order is delivered again; where not even the run directory could be made, only
-// taking the claim back makes it final.
+// taking the claim back makes it final. As nobody probes such a host, the guard
+// itself refuses a disk that a restart empties, and after the end of a command
+// removes attempts that ended more than a week ago.
 //
 // The guard leaves the agent's process group. What the agent waits for is its
 // front, which tells the end: the output, and on standard error a [Trailer] with

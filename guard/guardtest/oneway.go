@@ -28,6 +28,8 @@ func RunOneway(t *testing.T, open func(t *testing.T) *Host) {
 		{"detached output", onewayDetachedOutput},
 		{"stop", onewayStop},
 		{"probe", onewayProbe},
+		{"old attempts are removed", onewayPrunes},
+		{"a disk that goes with a restart", onewayTmpfs},
 		{"base64", coders},
 		{"long reason", longReason},
 		{"claim with curl", func(t *testing.T, a *Agent) { claims(t, a, "curl") }},
@@ -301,5 +303,39 @@ func onewayProbe(t *testing.T, a *Agent) {
 	a.Path = Tools(t)
 	if out := a.Asked(guard.VerbProbe, "7", "0"); !strings.Contains(out, "\nlacks curl, wget or python3\n") {
 		t.Errorf("without them: %q", out)
+	}
+}
+
+// Nobody probes these hosts: what is old goes when something new has ended.
+func onewayPrunes(t *testing.T, a *Agent) {
+	old, young, running := a.Unclaimed("true"), a.Unclaimed("true"), a.Unclaimed("exec sleep 300")
+	young.N, running.N = 2, 3
+	a.Result(old)
+	a.Result(young)
+	d := a.Begin(running)
+	a.Up(running)
+	past := time.Now().AddDate(0, 0, -9)
+	for _, o := range []guard.Order{old, running} {
+		os.Chtimes(a.Dir(o)+"/result", past, past)
+		os.Chtimes(a.Dir(o), past, past)
+	}
+	o := a.Unclaimed("true")
+	o.N = 4
+	a.Result(o)
+	for o, want := range map[*guard.Order]guard.Phase{&old: guard.PhaseAbsent, &young: guard.PhaseEnded, &running: guard.PhaseRunning} {
+		if got := a.Status(*o).Phase; got != want {
+			t.Errorf("attempt %d: %s, want %s", o.N, got, want)
+		}
+	}
+	a.Asked(guard.VerbStop, running.Attempt.Dir(), "kill")
+	d.Wait()
+}
+
+// A run directory that a restart takes away keeps no second delivery from
+// starting: the ledger knows the claim as this very guard's own.
+func onewayTmpfs(t *testing.T, a *Agent) {
+	a.Tmpfs("size=8m")
+	if got := a.Result(a.Unclaimed("true")); got.End != guard.Refused || !strings.Contains(got.Reason, "tmpfs") {
+		t.Errorf("%+v", got)
 	}
 }

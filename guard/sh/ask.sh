@@ -162,11 +162,7 @@ probe() {
 	uid_self
 	why=$({ mkdir -p "$root/runs" "$root/locks" && echo probe >"$root/probe"; } 2>&1) ||
 		unfit "cannot write run directories in $root (${why%%"$nl"*}): free some space, make it writable for uid $uid, or set run-dir"
-	case $(stat -f -c %t "$root" 2>/dev/null) in
-	1021994 | 858458f6)
-		unfit "run directory $root is on tmpfs, which does not survive a reboot: set run-dir"
-		;;
-	esac
+	! fleeting || unfit "$why"
 	{
 		read -r _
 		read -r _ _ _ free _

@@ -29,6 +29,14 @@ find_root() {
 	fi
 }
 
+# fleeting: does a reboot take the run directories away? Leaves that in why.
+fleeting() {
+	case $(stat -f -c %t "$root" 2>/dev/null) in
+	1021994 | 858458f6) why="run directory $root is on tmpfs, which does not survive a reboot: set run-dir" ;;
+	*) return 1 ;;
+	esac
+}
+
 # uid_self: the user that this shell runs as.
 uid_self() {
 	while read -r key uid _; do

@@ -33,6 +33,8 @@ start() {
 		[ "$phase" != ended ] || say "$record"
 	fi
 	[ -z "$o_inline" ] || report
+	# Who can't talk to the guard doesn't probe its host either.
+	[ -z "$o_alone" ] || prune 7
 }
 
 # refuse REASON: the command never starts; say so and leave.
@@ -103,6 +105,7 @@ check_user() {
 prepare() {
 	runs=$root/runs
 	[ -d "$runs" ] && [ -d "$root/locks" ] || why=$(mkdir -p "$runs" "$root/locks" 2>&1) || refuse "$why"
+	[ -z "$o_alone" ] || ! fleeting || refuse "$why"
 	why=$(mkdir "$runs/$o_name" 2>&1) || {
 		[ ! -e "$runs/$o_name" ] || duplicate=1 why='this attempt was delivered to this host before'
 		refuse "$why"
