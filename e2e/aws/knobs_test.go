@@ -143,7 +143,7 @@ func (a *account) suffer(o ordeal, n, occurrences int) []string {
 			seconds = append(seconds, strconv.Itoa(due.Second()))
 			ids = append(ids, run.ID(name, due))
 		}
-		fmt.Fprintf(&jobs, "  %s: {schedule: %q, overlap: %s, hosts: {cron: \"true\"}, timeout: 5s, grace: 1s, command: 'echo $SOLOCRON_RUN_ID >>WITNESS; sleep 0.2'}\n",
+		fmt.Fprintf(&jobs, "  %s: {schedule: %q, overlap: %s, catchup: all, hosts: {cron: \"true\"}, timeout: 5s, grace: 1s, command: 'echo $SOLOCRON_RUN_ID >>WITNESS; sleep 0.2'}\n",
 			name, strings.Join(seconds, ",")+at.Format(" 4 15 2 1 *"), []string{"allow", "skip"}[i%2])
 	}
 	slices.SortFunc(ids, func(a, b string) int { return strings.Compare(stamp(a), stamp(b)) })
