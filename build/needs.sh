@@ -9,8 +9,10 @@ set -eu
 
 # One line each: program, Debian packages (for moto_server, what pip needs).
 known='
+aws awscli python3-botocore
 bash bash
 busybox busybox
+curl curl
 dash dash
 flock util-linux
 gcc gcc libc6-dev
@@ -20,12 +22,14 @@ moto_server python3-venv
 pgbouncer pgbouncer
 postgres postgresql
 ps procps
+python3 python3
 setpriv util-linux
 setsid util-linux
 shellcheck shellcheck
 ssh-agent openssh-client
 ssh-keygen openssh-client
 sshd openssh-server
+wget wget
 '
 
 found() {
