@@ -42,7 +42,7 @@ var faults = []struct {
 	turn func(*trouble)
 }{
 	{"duplicate", func(k *trouble) {
-		k.Events.Duplicate, k.Invokes.Duplicate = often(20*time.Second), often(20*time.Second)
+		k.Events.Duplicate, k.Invokes.Duplicate = often(time.Second), often(time.Second)
 		k.SSM.Twice, k.SSM.Duplicate = often(0), often(0)
 	}},
 	{"delay", func(k *trouble) {
@@ -73,7 +73,9 @@ func ordeals() []ordeal {
 	for i, a := range faults {
 		for _, b := range faults[i:] {
 			o := ordeal{name: a.name}
-			o.Throttle, o.Lost = map[string]awsloop.Knob{}, map[string]awsloop.Knob{}
+			o.Lost = map[string]awsloop.Knob{}
+			// Nobody guarantees that a command is cancelled before it is delivered.
+			o.Throttle = map[string]awsloop.Knob{"ssm.CancelCommand": {P: 0.7}}
 			if a.turn(&o.trouble); a.name != b.name {
 				o.name += " and " + b.name
 				b.turn(&o.trouble)

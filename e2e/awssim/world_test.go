@@ -138,6 +138,11 @@ const (
 // until all is over.
 func (w *world) pass(minutes int, k trouble) {
 	w.put(minutes)
+	// Every world has times of its own: some orders then arrive before they are
+	// taken back and some after, and some events come twice at once.
+	k.SSM.Delay.For += w.upTo(time.Minute)
+	k.Events.Duplicate.For = w.upTo(k.Events.Duplicate.For)
+	k.Invokes.Duplicate.For = w.upTo(k.Invokes.Duplicate.For)
 	w.set(k)
 	last := midnight.Add(time.Duration(minutes) * time.Minute)
 	for at := midnight.Add(time.Minute); at.Before(last.Add(atMost)); at = at.Add(time.Minute) {
