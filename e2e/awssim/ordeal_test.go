@@ -91,7 +91,7 @@ func ordeals() []ordeal {
 // must hold. SOLOCRON_OCCURRENCES is how many due times meet each of the 66
 // ordeals.
 func TestFaultsAloneAndInPairs(t *testing.T) {
-	each := 100
+	each := 20
 	if text := os.Getenv("SOLOCRON_OCCURRENCES"); text != "" {
 		var err error
 		if each, err = strconv.Atoi(text); err != nil {
