@@ -31,6 +31,7 @@ lint: ## run every linter over Go, shell and the dependencies
 .PHONY: bench
 bench: build ## measure the hot paths, then how late commands start when many are due
 	go test -run '^$$' -bench . -benchmem ./schedule/... ./ledger/...
+	go test -run '^$$' -bench . -benchtime 1s ./fleet/ec2fleet ./e2e/aws
 	go run ./bench
 
 .PHONY: clean

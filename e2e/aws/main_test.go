@@ -255,22 +255,25 @@ func (a *account) invoke(payload []byte) {
 	}
 }
 
-// hint is what EventBridge says of the run's command.
-func (a *account) hint(id string) []byte {
+// hint is what EventBridge says once the run's command has ended.
+func (a *account) hint(id string) (payload []byte) {
 	a.t.Helper()
 	r := a.run(id)
-	out, err := ssm.NewFromConfig(a.cfg).ListCommands(a.t.Context(), &ssm.ListCommandsInput{InstanceId: awssdk.String(r.Host())})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	for _, c := range out.Commands {
-		if *c.Comment == fmt.Sprintf("%s.%d", id, len(r.Attempts)) {
-			return fmt.Appendf(nil, `{"source":"aws.ssm","detail-type":"EC2 Command Invocation Status-change Notification","detail":
-				{"command-id":%q,"instance-id":%q,"document-name":"solocron","status":"Success"}}`, *c.CommandId, r.Host())
+	client, comment := ssm.NewFromConfig(a.cfg), fmt.Sprintf("%s.%d", id, len(r.Attempts))
+	a.eventually(func() bool {
+		out, err := client.ListCommands(a.t.Context(), &ssm.ListCommandsInput{InstanceId: awssdk.String(r.Host())})
+		if err != nil {
+			a.t.Fatal(err)
 		}
-	}
-	a.t.Fatalf("no command of run %s", id)
-	return nil
+		for _, c := range out.Commands {
+			if *c.Comment == comment && c.Status == ssmtypes.CommandStatusSuccess {
+				payload = fmt.Appendf(nil, `{"source":"aws.ssm","detail-type":"EC2 Command Invocation Status-change Notification","detail":
+					{"command-id":%q,"instance-id":%q,"document-name":"solocron","status":"Success"}}`, *c.CommandId, r.Host())
+			}
+		}
+		return payload != nil
+	}, func() string { return "no command of run " + id + " ended well" })
+	return payload
 }
 
 func (a *account) sweep() { a.t.Helper(); a.invoke([]byte(`{"sweep":true}`)) }
