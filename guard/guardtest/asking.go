@@ -189,7 +189,7 @@ func claimStaysOutOfSight(t *testing.T, a *Agent) {
 		o := ledger.Order(a.Order("true"))
 		o.N, o.Env = n+1, map[string]string{"KEY": "of-the-env-" + tool}
 		d := a.Begin(o)
-		Eventually(t, "the guard asks the ledger", func() bool { return ledger.Asked() == 1 })
+		asks(t, ledger, d)
 		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, f := range files {
 			b, _ := os.ReadFile(f)
@@ -212,13 +212,22 @@ func claimStaysOutOfSight(t *testing.T, a *Agent) {
 	}
 }
 
+// asks waits until the guard has asked the ledger.
+func asks(t *testing.T, ledger *Claims, d *Delivery) {
+	t.Helper()
+	Eventually(t, "the guard asks the ledger", func() bool { return ledger.Asked() > 0 || d.said() != "" })
+	if ledger.Asked() == 0 {
+		t.Fatalf("the guard ended without having asked: %s", d.said())
+	}
+}
+
 // A stop that finds the guard asking ends it; a yes that comes then is in vain.
 func stoppedWhileItAsks(t *testing.T, a *Agent) {
 	hold := make(chan struct{})
 	ledger := NewClaims(t, Held(hold))
 	o := ledger.Order(a.Order("touch " + a.Root + "/started"))
 	d := a.Begin(o)
-	Eventually(t, "the guard asks the ledger", func() bool { return ledger.Asked() == 1 })
+	asks(t, ledger, d)
 	if got := a.Asked(guard.VerbStop, o.Attempt.Dir()); got != "phase ended\n" {
 		t.Errorf("stop: %q", got)
 	}

@@ -85,6 +85,15 @@ func (d *Delivery) Wait() (code int, stdout, stderr string) {
 	return d.cmd.ProcessState.ExitCode(), string(out), string(complaint)
 }
 
+// said is what the guard has told by now, which is nothing before its end.
+func (d *Delivery) said() string {
+	b, err := os.ReadFile(d.stderr.Name())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return string(b)
+}
+
 // What the service keeps of a command's two outputs.
 const (
 	keptStdout = 24000
