@@ -203,7 +203,7 @@ func TestProtectionIsWhatIsNeeded(t *testing.T) {
 			pass(time.Hour)
 			c.due("short", at)
 			pass(2 * time.Second)
-			slow := rival(c, func(on bool) {
+			slow := rival(c, func(bool) {
 				c.agents.set(func() { c.agents.protects["a"] = false })
 				c.due("long", at)
 			})
