@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +75,10 @@ func TestDueThatIsNone(t *testing.T) {
 	inCloud(t, []string{"a"}, []job.Job{j}, func(t *testing.T, c *cloud) {
 		pass(time.Hour)
 		c.due("weekday", midnight.Add(time.Hour))
+		monday := midnight.Add(49 * time.Hour)
+		if err := c.fresh().Due(t.Context(), "weekday", "", monday); err == nil || !strings.Contains(err.Error(), "lies ahead") {
+			t.Errorf("a due time in two days: %v", err)
+		}
 		if all := c.all(); len(all) != 0 {
 			t.Errorf("%+v", all)
 		}

@@ -26,8 +26,13 @@ import (
 
 // Due deals with a due time of a job, as it is in the spec of the given hash,
 // or as it stands by now if that is empty. One that the job's schedule does not
-// have is none of ours: a timer may know a coarser schedule. Repeating is safe.
+// have is none of ours: a timer may know a coarser schedule. One that lies ahead
+// is an error, since no timer is early: its run would be used up before its
+// time. Repeating is safe.
 func (d *Dispatcher) Due(ctx context.Context, name, spec string, due time.Time) error {
+	if due.After(now().Add(maxEarly)) {
+		return fmt.Errorf("job %s: due time %s lies ahead", name, due.Format(time.RFC3339))
+	}
 	k, err := d.Ledger.Job(ctx, name)
 	if err != nil {
 		return fmt.Errorf("due time %s: %w", due.Format(time.RFC3339), err)
@@ -50,6 +55,9 @@ func (d *Dispatcher) Due(ctx context.Context, name, spec string, due time.Time) 
 	d.learn(k)
 	return d.step(ctx, d.newOccurrence(j, occurrence{due, run.Scheduled}))
 }
+
+// maxEarly is how far a timer's clock may be ahead of this one.
+const maxEarly = time.Minute
 
 // News carries on a run that something was heard of. What was heard is not
 // believed: the host, or who speaks for it, is asked again.
