@@ -42,6 +42,16 @@ func (m *systemsManager) document(asked *string) (*document, error) {
 	return d, nil
 }
 
+// version finds a document and one of its versions. m.mu is held.
+func (m *systemsManager) version(name, asked *string) (*document, version, error) {
+	d, err := m.document(name)
+	if err != nil {
+		return nil, version{}, err
+	}
+	v, err := d.version(asked)
+	return d, v, err
+}
+
 var (
 	documentName = regexp.MustCompile(`^[a-zA-Z0-9_\-.]{3,128}$`)
 	reservedName = regexp.MustCompile(`(?i)^(aws|amazon|amzn)`)
@@ -106,11 +116,7 @@ func (m *systemsManager) updateDocumentDefaultVersion(
 ) (*ssm.UpdateDocumentDefaultVersionOutput, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d, err := m.document(in.Name)
-	if err != nil {
-		return nil, err
-	}
-	v, err := d.version(in.DocumentVersion)
+	d, v, err := m.version(in.Name, in.DocumentVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -123,11 +129,7 @@ func (m *systemsManager) updateDocumentDefaultVersion(
 func (m *systemsManager) describeDocument(_ context.Context, in *ssm.DescribeDocumentInput) (*ssm.DescribeDocumentOutput, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d, err := m.document(in.Name)
-	if err != nil {
-		return nil, err
-	}
-	v, err := d.version(in.DocumentVersion)
+	d, v, err := m.version(in.Name, in.DocumentVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -137,11 +139,7 @@ func (m *systemsManager) describeDocument(_ context.Context, in *ssm.DescribeDoc
 func (m *systemsManager) getDocument(_ context.Context, in *ssm.GetDocumentInput) (*ssm.GetDocumentOutput, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d, err := m.document(in.Name)
-	if err != nil {
-		return nil, err
-	}
-	v, err := d.version(in.DocumentVersion)
+	d, v, err := m.version(in.Name, in.DocumentVersion)
 	if err != nil {
 		return nil, err
 	}

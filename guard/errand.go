@@ -66,23 +66,15 @@ func (e *Errand) whole() error {
 }
 
 func (e *Errand) set(name, value string) (err error) {
+	words := map[string]*string{
+		"o_root": &e.Root, "o_name": &e.Name, "o_token": &e.Token, "o_lock": &e.Lock,
+		"o_command": &e.Command, "o_shell": &e.Shell, "o_user": &e.User, "o_cwd": &e.Dir,
+	}
+	if word, ok := words[name]; ok {
+		*word = value
+		return nil
+	}
 	switch name {
-	case "o_root":
-		e.Root = value
-	case "o_name":
-		e.Name = value
-	case "o_token":
-		e.Token = value
-	case "o_lock":
-		e.Lock = value
-	case "o_command":
-		e.Command = value
-	case "o_shell":
-		e.Shell = value
-	case "o_user":
-		e.User = value
-	case "o_cwd":
-		e.Dir = value
 	case "o_env":
 		e.Env, err = exported(value)
 	case "o_timeout":

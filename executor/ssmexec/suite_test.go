@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -24,6 +23,7 @@ import (
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/guard/guardtest"
+	"github.com/solocron/solocron/ledger/dynamoledger"
 	"go.uber.org/goleak"
 )
 
@@ -79,17 +79,7 @@ func newLoop(t *testing.T) *loop {
 func (l *loop) table(t *testing.T, db *dynamodb.Client) string {
 	t.Helper()
 	name := fmt.Sprintf("claims-%d-%d", os.Getpid(), tables.Add(1))
-	_, err := db.CreateTable(t.Context(), &dynamodb.CreateTableInput{
-		TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{
-			{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS},
-			{AttributeName: aws.String("sk"), AttributeType: types.ScalarAttributeTypeS},
-		},
-		KeySchema: []types.KeySchemaElement{
-			{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash},
-			{AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange},
-		},
-	})
+	_, err := db.CreateTable(t.Context(), dynamoledger.Schema(name))
 	if err != nil {
 		t.Fatal(err)
 	}
