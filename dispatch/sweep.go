@@ -157,10 +157,8 @@ func (d *Dispatcher) learnPauses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	for _, j := range jobs {
-		d.paused[j.Name] = j.Pause.On
+		d.learn(j)
 	}
 	return nil
 }
