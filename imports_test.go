@@ -34,6 +34,7 @@ const (
 	adapter  layer = "an adapter"
 	web      layer = "web"
 	config   layer = "config"
+	plan     layer = "the stack"
 	cmd      layer = "cmd"
 	tool     layer = "a tool of this repository"
 	loop     layer = "the stand-in for AWS"
@@ -49,6 +50,7 @@ var layers = map[string]layer{
 	"executor/guarded": shared, "executor/keeper": shared, "ledger/sqlrow": shared,
 	"web":    web,
 	"config": config, "config/": config,
+	"stack": plan, "stack/": plan,
 	"cmd/":  cmd,
 	"bench": tool, "build/": tool,
 	"awsloop": loop, "awsloop/": loop,
@@ -62,7 +64,8 @@ var may = map[layer][]layer{
 	adapter: {standard, foreign, core, port, shared},
 	web:     {standard, core, port},
 	config:  {standard, foreign, core, port, shared, adapter, config},
-	cmd:     {standard, foreign, core, port, adapter, config, web},
+	plan:    {standard, foreign, core, port, plan},
+	cmd:     {standard, foreign, core, port, adapter, config, web, plan},
 	tool:    {standard},
 	loop:    {standard, foreign, loop},
 }

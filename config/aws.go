@@ -66,6 +66,9 @@ func (a *account) openTable(ctx context.Context, region, table string, keep time
 }
 
 func (a *account) openTopic(ctx context.Context, t job.SNS) (notifier.Notifier, error) {
+	if t.Named() {
+		return nil, fmt.Errorf("topic %s: a bare name is for the topic that solocron apply makes; write the ARN of one that is there", t.Topic)
+	}
 	topic, err := arn.Parse(t.Topic)
 	if err != nil {
 		return nil, fmt.Errorf("topic %s: %w", t.Topic, err)
@@ -85,6 +88,9 @@ type instances struct {
 }
 
 func (a *account) openInstances(ctx context.Context, e job.EC2) (*instances, error) {
+	if r := e.Report; r != nil && r.Stacked() {
+		return nil, errors.New("fleet.report: without a stack its topic and its role have to be there; write the ARNs of both")
+	}
 	cfg, err := a.in(ctx, e.Region)
 	if err != nil {
 		return nil, fmt.Errorf("fleet of EC2 instances in %s: %w", e.Region, err)

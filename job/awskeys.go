@@ -18,8 +18,8 @@ var (
 	region  = matching("a region such as eu-central-1", `^`+regionForm+`$`)
 	dynamo  = matching("a DynamoDB table's name", `^`+tableForm+`$`)
 	ssmName = matching("an SSM document's name", `^[A-Za-z0-9_.-]{3,128}$`)
-	topic   = matching("the ARN of a standard topic such as arn:aws:sns:eu-central-1:123456789012:ops",
-		`^arn:aws[a-z-]*:sns:`+regionForm+`:`+accountForm+`:[A-Za-z0-9_-]{1,256}$`)
+	topic   = matching("a topic's name, or its ARN such as arn:aws:sns:eu-central-1:123456789012:ops",
+		`^(?:arn:aws[a-z-]*:sns:`+regionForm+`:`+accountForm+`:)?[A-Za-z0-9_-]{1,256}$`)
 	role = matching("a role's ARN such as arn:aws:iam::123456789012:role/ssm-report",
 		`^arn:aws[a-z-]*:iam::`+accountForm+`:role/[A-Za-z0-9+=,.@_/-]{1,512}$`)
 	targetGroup = matching("the ARN of a target group (arn:aws:elasticloadbalancing:…:targetgroup/…)",
@@ -57,8 +57,8 @@ var ec2Keys = []field[Fleet]{
 		duration(30*time.Second, 270*time.Second), func(f *Fleet) *time.Duration { return &f.ec2().ClaimWithin }).or("2m"),
 	key("report", "Lets SSM itself tell a topic of commands that failed, timed out or were cancelled, independently of solocron.",
 		pointer(object("{topic, role}",
-			key("topic", "ARN of the topic.", topic, func(r *Report) *string { return &r.Topic }).must(),
-			key("role", "ARN of the role that SSM publishes with.", role, func(r *Report) *string { return &r.Role }).must(),
+			key("topic", "ARN of the topic, or a name, for one that solocron apply makes.", topic, func(r *Report) *string { return &r.Topic }).must(),
+			key("role", "ARN of the role that SSM publishes with; solocron apply makes one if it is left out.", role, func(r *Report) *string { return &r.Role }),
 		)), func(f *Fleet) **Report { return &f.ec2().Report }),
 }
 
@@ -140,11 +140,17 @@ func (d *decoder) said(job *node, key string) *node {
 	return d.root.get("defaults").get(key)
 }
 
-var snsShape = pointer(object("{topic, chat}",
-	key("topic", "ARN of the topic.", topic, func(s *SNS) *string { return &s.Topic }).must(),
+var snsShape = pointer(object("{topic, chat, email}",
+	key("topic", "ARN of the topic; or a name, for one that solocron apply makes.", topic, func(s *SNS) *string { return &s.Topic }).must(),
 	key("chat", "The topic is one that Amazon Q Developer in chat applications reads. Such a topic serves nobody else.",
 		truth(), func(s *SNS) *bool { return &s.Chat }).or(false),
-))
+	key("email", "Mail addresses that solocron apply subscribes to the topic; each is asked once whether it agrees.",
+		several("a list of mail addresses", mailbox), func(s *SNS) *[]string { return &s.Email }),
+).then(func(d *decoder, n *node, s *SNS) {
+	if len(s.Email) > 0 && (s.Chat || !s.Named()) {
+		d.report(n.get("email").keyAt, "subscribe them to the topic yourself", "email: it is for a topic that solocron apply makes, given by its name and not for chat")
+	}
+}))
 
 // claimShape reads claim into Job.Unclaimed.
 var claimShape = func() shape[bool] {

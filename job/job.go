@@ -6,6 +6,7 @@
 package job
 
 import (
+	"strings"
 	"time"
 
 	"github.com/solocron/solocron/fleet"
@@ -166,12 +167,16 @@ type EC2 struct {
 	Report *Report `json:"report,omitempty"`
 }
 
-// Report is SSM's own notification. Topic and Role are ARNs; the role is SSM's
-// to assume.
+// Report is SSM's own notification. Topic is an ARN, or the name of a topic of
+// solocron's stack. Role is the ARN of a role for SSM to assume; empty for the
+// stack's own.
 type Report struct {
 	Topic string `json:"topic"`
-	Role  string `json:"role"`
+	Role  string `json:"role,omitempty"`
 }
+
+// Stacked reports whether the topic or the role is the stack's.
+func (r Report) Stacked() bool { return r.Role == "" || !strings.HasPrefix(r.Topic, "arn:") }
 
 // Target is one receiver of notices. Exactly one of the pointers is set.
 type Target struct {
@@ -185,9 +190,15 @@ type Target struct {
 // Developer in chat applications reads: it takes messages of its own form only,
 // and drops all others in silence, so such a topic serves nobody else.
 type SNS struct {
-	Topic string `json:"topic"` // ARN
-	Chat  bool   `json:"chat,omitempty"`
+	// Topic is an ARN; or a name, for a topic that belongs to solocron's stack,
+	// which makes it and subscribes the mail addresses.
+	Topic string   `json:"topic"`
+	Chat  bool     `json:"chat,omitempty"`
+	Email []string `json:"email,omitempty"`
 }
+
+// Named reports whether the topic is given by its name.
+func (s SNS) Named() bool { return !strings.HasPrefix(s.Topic, "arn:") }
 
 // Webhook posts the message as JSON.
 type Webhook struct {

@@ -246,8 +246,8 @@ func TestSchemaRefusesWhatDecodeRefuses(t *testing.T) {
 	for _, content := range []string{
 		"jobs: {}", "jobs: []", "jobs: {a: {}}", "jobs: {.a: {schedule: '@daily', command: x}}", "retention: 30d",
 		"fleet: {hosts: {}}" + jobs, "fleet: {hosts: {a: somewhere}}" + jobs, "fleet: {region: x}" + jobs, "fleet: {region: eu-central-1, claim-within: 5}" + jobs,
-		"fleet: {region: eu-central-1, report: {topic: x}}" + jobs, "fleet: {region: eu-central-1, document: a/b}" + jobs,
-		"fleet: {region: eu-central-1, target-group: web}" + jobs, "notify: {targets: {a: {sns: {topic: ops}}}}" + jobs, "fleet: {hosts: {a: {tags: {}}}}" + jobs,
+		"fleet: {region: eu-central-1, report: {role: x}}" + jobs, "fleet: {region: eu-central-1, document: a/b}" + jobs,
+		"fleet: {region: eu-central-1, target-group: web}" + jobs, "notify: {targets: {a: {sns: {topic: a/b}}}}" + jobs, "fleet: {hosts: {a: {tags: {}}}}" + jobs,
 		"fleet: {hosts: {a: {address: local, launched: today}}}" + jobs,
 		"notify: {targets: {a: {}}}" + jobs, "notify: {targets: {a: {mail: {server: 'h:1', from: a@b.c, to: [a@b.c], tls: ssl}}}}" + jobs,
 		"notify: {targets: {a: {mail: {server: 'h:1', from: a@b.c, to: [a@b.c], user: u, password: plain}}}}" + jobs,
