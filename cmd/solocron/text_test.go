@@ -1,14 +1,11 @@
 package main
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/solocron/solocron/run"
 	"github.com/solocron/solocron/web"
@@ -130,19 +127,7 @@ func TestRunsOnATerminal(t *testing.T) {
 		runs = append(runs, r)
 	}
 	got := viewRuns(runs, screen{width: 110, color: true})
-	path := "testdata/runs-terminal.golden"
-	if os.Getenv("UPDATE_SCRIPTS") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
+	golden(t, "runs-terminal.golden", got)
 }
 
 // FuzzTable: whatever a host or a command says, a table's lines stay lines, fit
