@@ -4,12 +4,22 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Selector is a set of tags that a candidate must all carry. A value of "*"
 // asks only that the tag is there. The empty selector matches every host.
 type Selector map[string]string
+
+// String is the selector on one line: cron=true,role=web.
+func (s Selector) String() string {
+	var list []string
+	for _, k := range slices.Sorted(maps.Keys(s)) {
+		list = append(list, k+"="+s[k])
+	}
+	return strings.Join(list, ",")
+}
 
 // Match reports whether the tags fit the selector and, if not, why.
 func (s Selector) Match(tags map[string]string) (reason string, ok bool) {

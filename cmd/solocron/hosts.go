@@ -2,13 +2,12 @@ package main
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/web"
 )
 
@@ -51,7 +50,7 @@ func viewHosts(hosts []web.Host, name string, s screen) string {
 		if name != "" {
 			final = verdict(h)
 		}
-		t.add(cell{text: h.ID}, cell{text: h.Address}, cell{text: tags(h.Tags)}, cell{text: free(h.Health.FreeBytes)},
+		t.add(cell{text: h.ID}, cell{text: h.Address}, cell{text: fleet.Selector(h.Tags).String()}, cell{text: free(h.Health.FreeBytes)},
 			cell{text: skew(h.Health.Skew)}, cell{text: checked(h)}, health(h), final)
 	}
 	return t.render(s)
@@ -72,14 +71,6 @@ func health(h web.Host) cell {
 		return cell{"not probed yet", yellow}
 	}
 	return cell{"healthy", green}
-}
-
-func tags(tags map[string]string) string {
-	var list []string
-	for _, name := range slices.Sorted(maps.Keys(tags)) {
-		list = append(list, name+"="+tags[name])
-	}
-	return strings.Join(list, ",")
 }
 
 // free is the room for run directories, if a probe has seen it.

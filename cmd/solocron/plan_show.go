@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/schedule"
 	"github.com/solocron/solocron/stack/cost"
 	"github.com/solocron/solocron/stack/deploy"
@@ -169,7 +170,7 @@ func (v *page) hosts(all []deploy.Hosts) {
 			v.rest(len(all), "selector")
 			break
 		}
-		who := tags(h.Selector)
+		who := fleet.Selector(h.Selector).String()
 		if who == "" {
 			who = "any host"
 		}
