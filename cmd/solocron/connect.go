@@ -34,7 +34,7 @@ func (g *globals) client() (*web.Client, error) {
 		return nil, usagef("--function and --socket each name a scheduler; keep one of them (SOLOCRON_FUNCTION and SOLOCRON_SOCKET count, too)")
 	}
 	if g.function != "" {
-		return newFunctionClient(g.function), nil
+		return newFunctionClient(g.function, ""), nil
 	}
 	path, err := g.socketPath()
 	if err != nil {

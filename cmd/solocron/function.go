@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -26,14 +27,15 @@ import (
 // one synchronous invocation with the event that a function URL would give it.
 // IAM is the authentication: who may invoke the function may do everything.
 type function struct {
-	name string // or ARN
+	name   string // or ARN
+	region string // of a bare name; empty to leave it to the configuration
 
 	mu     sync.Mutex
 	client *lambda.Client // nil before the first request
 }
 
-func newFunctionClient(name string) *web.Client {
-	return web.NewClientVia(&function{name: name}, "in Lambda function "+name)
+func newFunctionClient(name, region string) *web.Client {
+	return web.NewClientVia(&function{name: name, region: region}, "in Lambda function "+name)
 }
 
 // maxInvocation is how large a synchronous invocation's event may be.
@@ -72,8 +74,8 @@ func (f *function) open(ctx context.Context) (*lambda.Client, error) {
 	if f.client != nil {
 		return f.client, nil
 	}
-	named, _ := arn.Parse(f.name) // a bare name leaves the region to the configuration
-	cfg, err := config.AWS(ctx, named.Region)
+	named, _ := arn.Parse(f.name)
+	cfg, err := config.AWS(ctx, cmp.Or(named.Region, f.region))
 	if err != nil {
 		return nil, err
 	}

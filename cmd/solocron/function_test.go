@@ -151,18 +151,18 @@ func TestFunctionSaysWhatIsWrong(t *testing.T) {
 		{"broken", "Lambda function broken failed: Task timed out after 30.03 seconds", "log", http.StatusBadGateway},
 		{"other", "Lambda function other answered, but not as solocron's does", "--function", http.StatusNotImplemented},
 	} {
-		_, err := newFunctionClient(c.name).Status(t.Context())
+		_, err := newFunctionClient(c.name, "").Status(t.Context())
 		var p *web.Problem
 		if !errors.As(err, &p) || !strings.HasPrefix(p.Message, c.message) || !strings.Contains(p.Hint, c.hint) || p.Status != c.status {
 			t.Errorf("%s: %#v; want %d %s; %s", c.name, err, c.status, c.message, c.hint)
 		}
 	}
 	// After an order without an answer, nobody knows.
-	_, err := newFunctionClient("down").RunNow(t.Context(), "a", web.Ask{})
+	_, err := newFunctionClient("down", "").RunNow(t.Context(), "a", web.Ask{})
 	if err == nil || !strings.Contains(err.Error(), "scheduler in Lambda function down: ") || !strings.Contains(err.Error(), "nobody can say") {
 		t.Errorf("order to a service that is down: %v", err)
 	}
-	_, err = newFunctionClient("solocron").RunNow(t.Context(), "a", web.Ask{Note: strings.Repeat("x", maxInvocation)})
+	_, err = newFunctionClient("solocron", "").RunNow(t.Context(), "a", web.Ask{Note: strings.Repeat("x", maxInvocation)})
 	if err == nil || !strings.Contains(err.Error(), "a Lambda function takes 6291456") {
 		t.Errorf("order of 6 MB: %v", err)
 	}
@@ -173,12 +173,12 @@ func TestFunctionWithoutAWS(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	t.Setenv("AWS_REGION", "")
-	if _, err := newFunctionClient("f").Status(t.Context()); err == nil || !strings.Contains(err.Error(), "set AWS_REGION") {
+	if _, err := newFunctionClient("f", "").Status(t.Context()); err == nil || !strings.Contains(err.Error(), "set AWS_REGION") {
 		t.Errorf("without a region: %v", err)
 	}
 	// An ARN brings its region along.
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
-	if _, err := newFunctionClient("arn:aws:lambda:eu-central-1:123456789012:function:f").Status(t.Context()); err == nil || !strings.Contains(err.Error(), "AWS credentials: ") {
+	if _, err := newFunctionClient("arn:aws:lambda:eu-central-1:123456789012:function:f", "").Status(t.Context()); err == nil || !strings.Contains(err.Error(), "AWS credentials: ") {
 		t.Errorf("without credentials: %v", err)
 	}
 }
