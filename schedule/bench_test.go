@@ -58,3 +58,23 @@ func BenchmarkZone(b *testing.B) {
 		newZone(location)
 	}
 }
+
+// BenchmarkTimersMany is what planning a file of 10,000 jobs spends here, once
+// they are parsed.
+func BenchmarkTimersMany(b *testing.B) {
+	for _, expr := range []string{"~ 2~5 * * mon-fri", "*/15 9-17 * * mon-fri"} {
+		b.Run(expr, func(b *testing.B) {
+			var all []*Schedule
+			for i := range 10_000 {
+				all = append(all, parse(b, Spec{Expr: expr, Zone: "America/New_York", Seed: fmt.Sprint(i)}))
+			}
+			for b.Loop() {
+				for _, s := range all {
+					if _, err := s.Timers(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
