@@ -63,7 +63,7 @@ func New(f *job.File) (*Installation, error) {
 }
 
 // Placeholders stand for what is only known in an account. They are
-// CloudFormation's own, as in Fn::Sub.
+// CloudFormation's own, as in Fn::Sub; see [Literal] for texts of other people.
 const (
 	Partition = "${AWS::Partition}"
 	Region    = "${AWS::Region}"
@@ -75,8 +75,12 @@ type Place struct{ Partition, Region, Account string }
 
 // Fill replaces the placeholders of a text.
 func (p Place) Fill(text string) string {
-	return strings.NewReplacer(Partition, p.Partition, Region, p.Region, Account, p.Account).Replace(text)
+	return strings.NewReplacer(Partition, p.Partition, Region, p.Region, Account, p.Account, "${!", "${").Replace(text)
 }
+
+// Literal is somebody's text within one that has placeholders: none of it is
+// replaced.
+func Literal(text string) string { return strings.ReplaceAll(text, "${", "${!") }
 
 // The names within an installation. ARNs have placeholders.
 

@@ -118,6 +118,10 @@ const SettingsVariable = "SOLOCRON_SETTINGS"
 func (i *Installation) Settings() (string, error) {
 	s := job.Settings{Table: i.Name, EC2: *i.File.Fleet.EC2, Topics: map[string]job.SNS{}, Retention: i.File.Retention}
 	s.EC2.Report = i.Report()
+	s.EC2.Tags = map[string]string{} // the other texts have a form without $
+	for key, tag := range i.File.Fleet.EC2.Tags {
+		s.EC2.Tags[Literal(key)] = Literal(tag)
+	}
 	for name, t := range i.File.Targets {
 		if t.SNS != nil {
 			s.Topics[name] = job.SNS{Topic: TopicARN(t.SNS.Topic), Chat: t.SNS.Chat}
