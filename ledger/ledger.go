@@ -28,6 +28,8 @@ var (
 	ErrNotFound = errors.New("not found in the ledger")
 	ErrExists   = errors.New("the run exists already")
 	ErrStale    = errors.New("the run was changed by another writer")
+	// ErrMoved: a job's entry is not the one that the change is made for.
+	ErrMoved = errors.New("changed by somebody else in the meantime")
 	// ErrLocked: another process has the SQLite file open as its ledger.
 	ErrLocked = errors.New("the ledger is in use by another process")
 	// ErrCorrupt: the ledger's content can't be trusted; it was not touched.
@@ -66,11 +68,17 @@ type Ledger interface {
 	// Busy counts the open attempts (starting or running) by host.
 	Busy(ctx context.Context) (map[string]int, error)
 
-	// PutJobs records the jobs as they stand in the file. A job not seen
-	// before, or whose When changed, is owed from now on: its Since becomes
-	// now. Jobs not named are left alone. Repeating is safe.
+	// PutJobs puts the jobs in force as they stand in the file. A job not in
+	// force before, or whose When changed, is owed from now on: its Since becomes
+	// now. Jobs not named are left alone. Nothing is changed of a job whose From
+	// is not met; the error is then ErrMoved and names all of those, and the
+	// others have been put. Repeating is safe.
 	PutJobs(ctx context.Context, now time.Time, jobs ...JobSpec) error
-	// Jobs returns every job ever put, by name.
+	// Retire takes a job out of force that stands under the hash; ErrNotFound for
+	// an unknown job, ErrMoved if it stands under another. It keeps its runs, its
+	// pause and its slot. Repeating is safe, the first time stays.
+	Retire(ctx context.Context, now time.Time, job, hash string) error
+	// Jobs returns every job ever put, by name, those that were retired included.
 	Jobs(ctx context.Context) ([]Job, error)
 	// Job returns one job, or ErrNotFound.
 	Job(ctx context.Context, name string) (Job, error)
@@ -171,6 +179,16 @@ type JobSpec struct {
 	Hash string // of Body
 	When string // hash of the part that decides the due times
 	Body []byte // the job as JSON, without secrets' values
+	// From, if it is set, is the hash of the entry that this one takes the place
+	// of, empty if no job of the name is in force. An entry that stands already is
+	// put all the same: it may have been put by this very call before.
+	From *string
+}
+
+// Meets reports whether the job, as it is in the ledger, is what From says.
+func (s *JobSpec) Meets(j Job) bool {
+	current := j.Current()
+	return s.From == nil || *s.From == current || s.Hash == current
 }
 
 // Job is what the ledger knows of a job.
@@ -179,6 +197,9 @@ type Job struct {
 	Hash  string    `json:"hash"`
 	When  string    `json:"when"`
 	Since time.Time `json:"since"` // due times after this are owed
+	// Retired is when the job was taken out of force: no due time after it is
+	// owed. Zero while the job is in force.
+	Retired time.Time `json:"retired_at,omitzero"`
 	// Through is the latest due time that has a scheduled or caught-up run (its
 	// Until for a range), zero if there is none.
 	Through time.Time `json:"through,omitzero"`
@@ -187,6 +208,14 @@ type Job struct {
 	Pause   Pause     `json:"pause"`
 	Holder  string    `json:"holder,omitempty"` // the run that holds the slot
 	Fence   int64     `json:"fence"`            // the last fencing number given
+}
+
+// Current is the hash of the entry in force, empty if there is none.
+func (j *Job) Current() string {
+	if !j.Retired.IsZero() {
+		return ""
+	}
+	return j.Hash
 }
 
 // Pause says that a job's due times are skipped, by whose order and since when.

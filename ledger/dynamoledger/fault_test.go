@@ -131,6 +131,16 @@ func TestLostReplyBesideRuns(t *testing.T) {
 	if err := l.Pause(t.Context(), "a", ledger.Pause{On: true, By: "ann"}); err != nil {
 		t.Error(err)
 	}
+	w.loseReply("UpdateItem")
+	if err := l.Retire(t.Context(), now, "a", "hash of a"); err != nil {
+		t.Error(err)
+	}
+	w.loseReply("TransactWriteItems")
+	none := ""
+	again := ledger.JobSpec{Name: "a", Hash: "hash of a", When: "w", Body: []byte("spec of a"), From: &none}
+	if err := l.PutJobs(t.Context(), now, again); err != nil {
+		t.Error(err)
+	}
 	r := occurrence("a", 1)
 	mustWrite(t, l, ledger.Change{Run: r, Notices: []ledger.Notice{{ID: "n", Target: "mail", Run: r.ID, Due: now}}})
 	w.loseReply("UpdateItem")

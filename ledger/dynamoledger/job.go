@@ -2,7 +2,9 @@ package dynamoledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -20,6 +22,7 @@ const (
 	attrHash    = "hash"
 	attrWhen    = "when"
 	attrSince   = "since"   // ms
+	attrRetired = "retired" // ms, absent while the job is in force
 	attrChecked = "checked" // ms
 	attrSpec    = "spec"
 	attrHolder  = "holder"
@@ -41,7 +44,8 @@ func jobOfItem(name string, i item) (j ledger.Job, ok bool) {
 	}
 	j = ledger.Job{
 		Name: name, Hash: textOf(i, attrHash), When: textOf(i, attrWhen),
-		Since: timeOf(i, attrSince), Through: timeOf(i, attrThrough), Checked: timeOf(i, attrChecked),
+		Since: timeOf(i, attrSince), Retired: timeOf(i, attrRetired),
+		Through: timeOf(i, attrThrough), Checked: timeOf(i, attrChecked),
 		Holder: textOf(i, attrHolder), Fence: numberOf(i, attrFence),
 	}
 	if p, paused := i[attrPause].(*types.AttributeValueMemberM); paused {
@@ -151,21 +155,39 @@ func (l *Ledger) PutJobs(ctx context.Context, now time.Time, jobs ...ledger.JobS
 	if err != nil {
 		return err
 	}
+	var mu sync.Mutex
+	var moved []string
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
 	for _, s := range jobs {
-		g.Go(func() error { return l.putJob(ctx, now, s, found[s.Name]) })
+		g.Go(func() error {
+			err := l.putJob(ctx, now, s, found[s.Name])
+			if errors.Is(err, ledger.ErrMoved) {
+				mu.Lock()
+				defer mu.Unlock()
+				moved = append(moved, s.Name)
+				return nil // the other jobs go on
+			}
+			return err
+		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return sqlrow.Moved(moved)
 }
 
-// putJob writes the job until its item stands as the file has it.
+// putJob writes the job until its item stands as the file has it, or not as
+// From says.
 func (l *Ledger) putJob(ctx context.Context, now time.Time, s ledger.JobSpec, have item) error {
 	for {
 		j, known := jobOfItem(s.Name, have)
-		if known && j.Hash == s.Hash && j.When == s.When && have[attrSpec] != nil {
+		if j.Current() == s.Hash && j.When == s.When && have[attrSpec] != nil {
 			l.learnJob(s.Name, have)
 			return nil
+		}
+		if !s.Meets(j) {
+			return ledger.ErrMoved
 		}
 		var e expr
 		e.set(attrHash, text(s.Hash))
@@ -173,14 +195,21 @@ func (l *Ledger) putJob(ctx context.Context, now time.Time, s ledger.JobSpec, ha
 		e.set(attrSpec, blob(sqlrow.Blob(s.Body)))
 		e.initially(attrHolder, text(""))
 		e.initially(attrFence, number(0))
-		if !known || j.When != s.When {
+		if j.Current() == "" || j.When != s.When {
 			e.set(attrSince, millis(now))
+		}
+		switch {
+		case !known:
+			e.askAbsent(attrSince)
+		case j.Retired.IsZero():
+			e.askAbsent(attrRetired)
+		default:
+			e.ask(attrRetired, millis(j.Retired))
+			e.remove(attrRetired)
 		}
 		if known {
 			e.ask(attrHash, text(j.Hash))
 			e.ask(attrWhen, text(j.When))
-		} else {
-			e.askAbsent(attrSince)
 		}
 		spec := specKey(s.Hash)
 		spec[attrSpec] = blob(sqlrow.Blob(s.Body))
@@ -201,13 +230,28 @@ func (l *Ledger) putJob(ctx context.Context, now time.Time, s ledger.JobSpec, ha
 	}
 }
 
+// Retire implements [ledger.Ledger].
+func (l *Ledger) Retire(ctx context.Context, now time.Time, job, hash string) error {
+	var e expr
+	e.set(attrRetired, millis(now))
+	e.askPresent(attrSince)
+	e.askAbsent(attrRetired)
+	e.ask(attrHash, text(hash))
+	have, err := l.mark(ctx, "retire job ", job, e)
+	if have != nil && have[attrRetired] == nil {
+		return fmt.Errorf("retire job %s: %w", job, ledger.ErrMoved)
+	}
+	return err
+}
+
 // Check implements [ledger.Ledger].
 func (l *Ledger) Check(ctx context.Context, job string, through time.Time) error {
 	var e expr
 	e.set(attrChecked, millis(through))
 	e.askPresent(attrSince)
 	e.askLess(attrChecked, millis(through))
-	return l.mark(ctx, "check job ", job, e)
+	_, err := l.mark(ctx, "check job ", job, e)
+	return err
 }
 
 // Pause implements [ledger.Ledger].
@@ -224,15 +268,16 @@ func (l *Ledger) Pause(ctx context.Context, job string, p ledger.Pause) error {
 	} else {
 		e.remove(attrPause)
 	}
-	return l.mark(ctx, "pause job ", job, e)
+	_, err := l.mark(ctx, "pause job ", job, e)
+	return err
 }
 
-// mark updates a job that was put. What the update asks for beyond that is
-// that it is not yet so.
-func (l *Ledger) mark(ctx context.Context, op, job string, e expr) error {
+// mark updates a job that was put. It returns the job's item if that isn't what
+// the update asks for beyond that, which mostly means that it is so already.
+func (l *Ledger) mark(ctx context.Context, op, job string, e expr) (have item, err error) {
 	done, err := l.begin()
 	if err != nil {
-		return fmt.Errorf("ledger table %s: %s%s: %w", l.table, op, job, err)
+		return nil, fmt.Errorf("ledger table %s: %s%s: %w", l.table, op, job, err)
 	}
 	defer done()
 	err = l.call(ctx, op+job, func(ctx context.Context) error {
@@ -244,10 +289,10 @@ func (l *Ledger) mark(ctx context.Context, op, job string, e expr) error {
 		return err
 	})
 	if reasons := refused(err); reasons != nil {
-		if reasons[0].Item[attrSince] == nil {
-			return fmt.Errorf("%s%s: %w", op, job, ledger.ErrNotFound)
+		if have = reasons[0].Item; have[attrSince] == nil {
+			return nil, fmt.Errorf("%s%s: %w", op, job, ledger.ErrNotFound)
 		}
-		return nil
+		return have, nil
 	}
-	return err
+	return nil, err
 }

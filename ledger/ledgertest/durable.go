@@ -46,7 +46,7 @@ func Reopen(t *testing.T, place Place) {
 func Share(t *testing.T, place Place) {
 	for name, test := range map[string]func(*testing.T, ...ledger.Ledger){
 		"create": raceCreate, "take": raceTake, "change": raceChange,
-		"share": raceShare, "crossing jobs": raceCrossing, "notices": raceNotices,
+		"share": raceShare, "replace": raceReplace, "crossing jobs": raceCrossing, "notices": raceNotices,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

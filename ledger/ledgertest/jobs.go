@@ -26,18 +26,17 @@ var jobCases = map[string]func(*testing.T, ledger.Ledger){
 	},
 	"a job is owed from when its schedule was last changed": func(t *testing.T, l ledger.Ledger) {
 		since := func() time.Time { t.Helper(); return job(t, l, "a").Since }
-		at := func(n int) time.Time { return base.Add(time.Duration(n) * time.Hour).UTC().Truncate(time.Millisecond) }
-		putJob(t, l, at(0), "a", "daily")
-		putJob(t, l, at(1), "a", "daily")
-		same(t, "put again", since(), at(0))
+		putJob(t, l, hours(0), "a", "daily")
+		putJob(t, l, hours(1), "a", "daily")
+		same(t, "put again", since(), hours(0))
 		command := ledger.JobSpec{Name: "a", Hash: "other command", When: "daily", Body: []byte("{}")}
-		if err := l.PutJobs(t.Context(), at(2), command); err != nil {
+		if err := l.PutJobs(t.Context(), hours(2), command); err != nil {
 			t.Fatal(err)
 		}
-		same(t, "another command", since(), at(0))
+		same(t, "another command", since(), hours(0))
 		same(t, "hash", job(t, l, "a").Hash, "other command")
-		putJob(t, l, at(3), "a", "hourly")
-		same(t, "another schedule", since(), at(3))
+		putJob(t, l, hours(3), "a", "hourly")
+		same(t, "another schedule", since(), hours(3))
 	},
 	"one job is read by its name": func(t *testing.T, l ledger.Ledger) {
 		putJob(t, l, base, "a", "w")
@@ -51,15 +50,14 @@ var jobCases = map[string]func(*testing.T, ledger.Ledger){
 		wantErr(t, l.Check(t.Context(), "a", base), ledger.ErrNotFound)
 		putJob(t, l, base, "a", "w")
 		same(t, "never", job(t, l, "a").Checked, time.Time{})
-		at := func(n int) time.Time { return base.Add(time.Duration(n) * time.Hour).UTC().Truncate(time.Millisecond) }
 		for _, c := range []struct{ to, want int }{{3, 3}, {3, 3}, {2, 3}, {4, 4}} {
-			if err := l.Check(t.Context(), "a", at(c.to)); err != nil {
+			if err := l.Check(t.Context(), "a", hours(c.to)); err != nil {
 				t.Fatal(err)
 			}
-			same(t, "checked", job(t, l, "a").Checked, at(c.want))
+			same(t, "checked", job(t, l, "a").Checked, hours(c.want))
 		}
-		putJob(t, l, at(5), "a", "other")
-		same(t, "after an edit", job(t, l, "a").Checked, at(4))
+		putJob(t, l, hours(5), "a", "other")
+		same(t, "after an edit", job(t, l, "a").Checked, hours(4))
 	},
 	"specs are kept by hash": func(t *testing.T, l ledger.Ledger) {
 		putJob(t, l, base, "a", "w")

@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -14,6 +15,7 @@ var raceCases = map[string]func(*testing.T, ledger.Ledger){
 	"of many who create a run one wins":         func(t *testing.T, l ledger.Ledger) { raceCreate(t, l) },
 	"of many who take a slot one holds it":      func(t *testing.T, l ledger.Ledger) { raceTake(t, l) },
 	"of many who change a run one wins":         func(t *testing.T, l ledger.Ledger) { raceChange(t, l) },
+	"of many who replace a job one wins":        func(t *testing.T, l ledger.Ledger) { raceReplace(t, l) },
 	"numbers given in a race are distinct":      func(t *testing.T, l ledger.Ledger) { raceShare(t, l) },
 	"writes over crossing jobs all get through": func(t *testing.T, l ledger.Ledger) { raceCrossing(t, l) },
 }
@@ -88,6 +90,39 @@ func raceChange(t *testing.T, ls ...ledger.Ledger) {
 		return []ledger.Change{{Run: mine}}
 	}), func(err error) bool { return errors.Is(err, ledger.ErrStale) })
 	same(t, "stored", must(ls[0].Run(t.Context(), r.ID))(t), won)
+}
+
+// raceReplace has one racer retire a job that all others edit.
+func raceReplace(t *testing.T, ls ...ledger.Ledger) {
+	putJob(t, ls[0], base, "a", "w")
+	errs := make([]error, racers)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range racers {
+		wg.Go(func() {
+			spec := from("a", "hash of a")
+			spec.Hash = fmt.Sprint("hash of racer ", i)
+			l := ls[i%len(ls)]
+			<-start
+			if i == racers/2 {
+				errs[i] = l.Retire(t.Context(), base, "a", "hash of a")
+			} else {
+				errs[i] = l.PutJobs(t.Context(), base, spec)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	won := slices.Index(errs, nil)
+	for i, err := range errs {
+		if i != won {
+			wantErr(t, err, ledger.ErrMoved)
+		}
+	}
+	j := job(t, ls[0], "a")
+	if retired := won == racers/2; j.Retired.IsZero() == retired || !retired && j.Hash != fmt.Sprint("hash of racer ", won) {
+		t.Errorf("racer %d won, and the job is %+v", won, j)
+	}
 }
 
 func raceShare(t *testing.T, ls ...ledger.Ledger) {

@@ -17,15 +17,38 @@ import (
 func (l *Ledger) PutJobs(_ context.Context, now time.Time, jobs ...ledger.JobSpec) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var moved []string
 	for _, s := range jobs {
-		j, known := l.jobs[s.Name]
-		if !known || j.When != s.When {
+		j := l.jobs[s.Name]
+		if !s.Meets(j) {
+			moved = append(moved, s.Name)
+			continue
+		}
+		if j.Current() == "" || j.When != s.When {
 			j.Since = stored(now)
 		}
-		j.Name, j.Hash, j.When = s.Name, s.Hash, s.When
+		j.Name, j.Hash, j.When, j.Retired = s.Name, s.Hash, s.When, time.Time{}
 		l.jobs[s.Name] = j
 		l.specs[s.Hash] = slices.Clone(s.Body)
 	}
+	return sqlrow.Moved(moved)
+}
+
+// Retire implements [ledger.Ledger].
+func (l *Ledger) Retire(_ context.Context, now time.Time, name, hash string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j, known := l.jobs[name]
+	switch {
+	case !known:
+		return fmt.Errorf("retire job %s: %w", name, ledger.ErrNotFound)
+	case !j.Retired.IsZero():
+		return nil
+	case j.Hash != hash:
+		return fmt.Errorf("retire job %s: %w", name, ledger.ErrMoved)
+	}
+	j.Retired = stored(now)
+	l.jobs[name] = j
 	return nil
 }
 

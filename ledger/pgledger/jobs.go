@@ -17,14 +17,34 @@ import (
 // PutJobs implements [ledger.Ledger].
 func (l *Ledger) PutJobs(ctx context.Context, now time.Time, jobs ...ledger.JobSpec) error {
 	jobs = slices.SortedFunc(slices.Values(jobs), func(a, b ledger.JobSpec) int { return cmp.Compare(a.Name, b.Name) })
-	return l.batch(ctx, "put jobs", func(b *pgx.Batch) {
+	var moved []string
+	err := l.batch(ctx, "put jobs", func(b *pgx.Batch) {
+		moved = nil
 		for _, j := range jobs {
-			b.Queue(sqlrow.PutJob, j.Name, j.Hash, j.When, now.UnixMilli())
+			b.Queue(sqlrow.PutJob, sqlrow.PutJobArgs(now, j)...).Exec(func(tag pgconn.CommandTag) error {
+				if tag.RowsAffected() == 0 {
+					moved = append(moved, j.Name)
+				}
+				return nil
+			})
 		}
 		for _, j := range jobs {
-			b.Queue(sqlrow.PutSpec, j.Hash, sqlrow.Blob(j.Body))
+			b.Queue(sqlrow.PutSpec, j.Hash, sqlrow.Blob(j.Body), j.Name)
 		}
 	})
+	if err != nil {
+		return err
+	}
+	return sqlrow.Moved(moved)
+}
+
+// Retire implements [ledger.Ledger].
+func (l *Ledger) Retire(ctx context.Context, now time.Time, job, hash string) error {
+	found, err := l.exec(ctx, "retire job "+job, sqlrow.Retire, job, now.UnixMilli(), hash)
+	if err == nil && found == 0 {
+		return l.NotRetired(ctx, job)
+	}
+	return err
 }
 
 // Pause implements [ledger.Ledger].

@@ -18,6 +18,7 @@ import (
 // index: those that list a small table whole, or runs in the index's order up
 // to a limit.
 var walks = []string{
+	"SCAN CONSTANT ROW",
 	"SCAN j USING INDEX sqlite_autoindex_jobs_1",
 	"SCAN owners USING INDEX sqlite_autoindex_owners_1",
 	"SCAN owners",
@@ -92,6 +93,8 @@ func statements(t *testing.T, l *Ledger) []string {
 		func() error { _, err := l.TakeNotices(ctx, "mail", now, time.Second, 5); return err },
 		func() error { return l.PutJobs(ctx, now, ledger.JobSpec{Name: "job", Hash: "h"}) },
 		func() error { return l.Pause(ctx, "job", ledger.Pause{}) },
+		func() error { return l.Check(ctx, "job", now) },
+		func() error { return l.Retire(ctx, now, "job", "h") },
 		func() error { _, err := l.Spec(ctx, "h"); return err },
 		func() error { return l.Beat(ctx, "o", now, time.Second) },
 		func() error { return l.Leave(ctx, "o") },

@@ -66,17 +66,36 @@ func storedSlot(tx *tx, job string) (slot sqlrow.Slot, err error) {
 
 // PutJobs implements [ledger.Ledger].
 func (l *Ledger) PutJobs(ctx context.Context, now time.Time, jobs ...ledger.JobSpec) error {
-	return l.writer.submit(ctx, "put jobs", len(jobs), func(tx *tx) error {
+	var moved []string
+	err := l.writer.submit(ctx, "put jobs", len(jobs), func(tx *tx) error {
+		moved = nil
 		for _, j := range jobs {
-			if _, err := tx.exec(sqlrow.PutSpec, j.Hash, sqlrow.Blob(j.Body)); err != nil {
+			n, err := tx.exec(sqlrow.PutJob, sqlrow.PutJobArgs(now, j)...)
+			if err == nil {
+				_, err = tx.exec(sqlrow.PutSpec, j.Hash, sqlrow.Blob(j.Body), j.Name)
+			}
+			if err != nil {
 				return fmt.Errorf("job %s: %w", j.Name, err)
 			}
-			if _, err := tx.exec(sqlrow.PutJob, j.Name, j.Hash, j.When, now.UnixMilli()); err != nil {
-				return fmt.Errorf("job %s: %w", j.Name, err)
+			if n == 0 {
+				moved = append(moved, j.Name)
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return sqlrow.Moved(moved)
+}
+
+// Retire implements [ledger.Ledger].
+func (l *Ledger) Retire(ctx context.Context, now time.Time, job, hash string) error {
+	found, err := l.exec(ctx, "retire job "+job, sqlrow.Retire, job, now.UnixMilli(), hash)
+	if err == nil && found == 0 {
+		return l.NotRetired(ctx, job)
+	}
+	return err
 }
 
 // Pause implements [ledger.Ledger].

@@ -3,6 +3,7 @@ package sqlrow
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"github.com/solocron/solocron/ledger"
 )
@@ -19,6 +20,11 @@ func SettlementArgs(id string, s ledger.Settlement) []any {
 		settled = nil
 	}
 	return []any{id, Text(s.Error), Millis(s.Retry), settled, settled != nil && s.Error != ""}
+}
+
+// PutJobArgs are the arguments of [PutJob].
+func PutJobArgs(now time.Time, s ledger.JobSpec) []any {
+	return []any{s.Name, s.Hash, s.When, now.UnixMilli(), s.From}
 }
 
 // PauseArgs are the arguments of [SetPause]. Nothing of a cleared pause is

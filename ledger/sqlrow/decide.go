@@ -2,6 +2,8 @@ package sqlrow
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/solocron/solocron/ledger"
 )
@@ -60,6 +62,15 @@ func Decide(c ledger.Change, old *Run, slot Slot) Decision {
 		d.Writes = append(d.Writes, Stmt{putNotice, noticeArgs(n)})
 	}
 	return d
+}
+
+// Moved is the error of a PutJobs that found these jobs changed; nil for none.
+func Moved(jobs []string) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	slices.Sort(jobs)
+	return fmt.Errorf("put jobs %s: %w", strings.Join(jobs, ", "), ledger.ErrMoved)
 }
 
 // refuse makes a refusal that shows the run that stood in the way, if any.

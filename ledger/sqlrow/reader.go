@@ -90,17 +90,26 @@ func (r *Reader) Job(ctx context.Context, name string) (ledger.Job, error) {
 }
 
 const selectJob = `
-	SELECT name, hash, when_hash, since, checked, holder, fence, paused, paused_by, paused_at, paused_note,
+	SELECT name, hash, when_hash, since, retired, checked, holder, fence, paused, paused_by, paused_at, paused_note,
 		(SELECT max(r.through) FROM solocron.runs AS r WHERE r.job = j.name AND r.through IS NOT NULL)
 	FROM solocron.jobs AS j WHERE since IS NOT NULL`
 
 func scanJob(scan scanner) (ledger.Job, error) {
 	var j ledger.Job
-	var since, checked, pausedAt, through *int64
-	err := scan(&j.Name, &j.Hash, &j.When, &since, &checked, &j.Holder, &j.Fence,
+	var since, retired, checked, pausedAt, through *int64
+	err := scan(&j.Name, &j.Hash, &j.When, &since, &retired, &checked, &j.Holder, &j.Fence,
 		&j.Pause.On, &j.Pause.By, &pausedAt, &j.Pause.Note, &through)
-	j.Since, j.Checked, j.Pause.At, j.Through = Time(since), Time(checked), Time(pausedAt), Time(through)
+	j.Since, j.Retired, j.Checked = Time(since), Time(retired), Time(checked)
+	j.Pause.At, j.Through = Time(pausedAt), Time(through)
 	return j, err
+}
+
+// NotRetired explains why [Retire] affected no row.
+func (r *Reader) NotRetired(ctx context.Context, name string) error {
+	if _, err := r.Job(ctx, name); err != nil {
+		return fmt.Errorf("retire %w", err)
+	}
+	return fmt.Errorf("retire job %s: %w", name, ledger.ErrMoved)
 }
 
 // Spec implements [ledger.Ledger].

@@ -33,13 +33,28 @@ const (
 // The statements beside those of a change. A job's row may be older than the
 // job's first [PutJob], made by a slot; since is NULL until then.
 const (
-	PutSpec = `INSERT INTO solocron.specs (hash, body) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING`
-	// PutJob takes name, hash, when and now.
+	// PutJob takes name, hash, when, now, and From (NULL for none), as
+	// [ledger.JobSpec] has them. It affects no row if From is not met.
 	PutJob = `
-		INSERT INTO solocron.jobs AS j (name, hash, when_hash, since) VALUES ($1, $2, $3, $4)
+		INSERT INTO solocron.jobs AS j (name, hash, when_hash, since)
+		SELECT $1, $2, $3, $4 WHERE coalesce($5, '') = '' OR EXISTS (SELECT 1 FROM solocron.jobs WHERE name = $1)
 		ON CONFLICT (name) DO UPDATE SET
-			since = CASE WHEN j.since IS NULL OR j.when_hash <> excluded.when_hash THEN excluded.since ELSE j.since END,
-			hash = excluded.hash, when_hash = excluded.when_hash`
+			since = CASE WHEN j.since IS NULL OR j.retired IS NOT NULL OR j.when_hash <> excluded.when_hash
+				THEN excluded.since ELSE j.since END,
+			hash = excluded.hash, when_hash = excluded.when_hash, retired = NULL
+		WHERE $5 IS NULL OR $5 = CASE WHEN j.since IS NULL OR j.retired IS NOT NULL THEN '' ELSE j.hash END
+			OR j.hash = excluded.hash AND j.retired IS NULL`
+	// PutSpec takes hash, body and name. It affects no row unless the job stands
+	// under the hash.
+	PutSpec = `
+		INSERT INTO solocron.specs (hash, body)
+		SELECT $1, $2 WHERE EXISTS (SELECT 1 FROM solocron.jobs WHERE name = $3 AND hash = $1)
+		ON CONFLICT (hash) DO NOTHING`
+	// Retire takes name, now and hash. It affects no row if the job is unknown,
+	// or in force under another hash.
+	Retire = `
+		UPDATE solocron.jobs SET retired = coalesce(retired, $2)
+		WHERE name = $1 AND since IS NOT NULL AND (hash = $3 OR retired IS NOT NULL)`
 	// SetPause takes name, on, by, at and note; of two pauses the first stays.
 	// It affects no row if the job is unknown.
 	SetPause = `
