@@ -44,14 +44,14 @@ func New(f *job.File) (*Installation, error) {
 	i := &Installation{Name: table, Region: region, File: f}
 	var errs []error
 	if !nameForm.MatchString(table) {
-		errs = append(errs, fmt.Errorf("ledger: the stack is named as the table, and %q is no stack's name: use at most 25 letters, digits and -, a letter first", table))
+		errs = append(errs, fmt.Errorf("ledger: the stack is named as the table, and %q is no stack's name: use 3 to 25 letters, digits and -, a letter first", table))
 	}
 	if f.Fleet.EC2.Region != region {
-		errs = append(errs, fmt.Errorf("ledger: the function runs in the fleet's region %s, so its table has to be there; got %s", f.Fleet.EC2.Region, region))
+		errs = append(errs, fmt.Errorf("ledger: the function runs in the fleet's region, so its table has to be there; use dynamodb://%s/%s", f.Fleet.EC2.Region, table))
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Targets)) {
 		if f.Targets[name].SNS == nil {
-			errs = append(errs, fmt.Errorf("notify.targets.%s: the function tells people through SNS; subscribe the receiver to a topic", name))
+			errs = append(errs, fmt.Errorf("notify.targets.%s: the function tells people through SNS; write sns: {topic: NAME} and subscribe the receiver to that topic", name))
 		}
 	}
 	for _, j := range f.Jobs {
@@ -59,7 +59,8 @@ func New(f *job.File) (*Installation, error) {
 			errs = append(errs, fmt.Errorf("job %s: %w", j.Name, err))
 		}
 	}
-	return i, errors.Join(errs...)
+	_, err := i.Settings()
+	return i, errors.Join(append(errs, err)...)
 }
 
 // Placeholders stand for what is only known in an account. They are

@@ -114,10 +114,15 @@ const maxEnvironment = 4 << 10
 // SettingsVariable is where the function finds its settings.
 const SettingsVariable = "SOLOCRON_SETTINGS"
 
-// Settings are what the function is told, as JSON with placeholders.
+// Settings are what the function is told, as JSON with placeholders. Every ${ in
+// it begins one: one of the user's is written with JSON's own escape.
 func (i *Installation) Settings() (string, error) {
 	s := job.Settings{Table: i.Name, EC2: *i.File.Fleet.EC2, Topics: map[string]job.SNS{}, Retention: i.File.Retention}
 	s.EC2.Report = i.Report()
+	s.EC2.Tags = map[string]string{} // the only text of any form
+	for key, value := range i.File.Fleet.EC2.Tags {
+		s.EC2.Tags[marked.Replace(key)] = marked.Replace(value)
+	}
 	s.EC2.Tags = map[string]string{} // the other texts have a form without $
 	for key, tag := range i.File.Fleet.EC2.Tags {
 		s.EC2.Tags[Literal(key)] = Literal(tag)
@@ -127,12 +132,19 @@ func (i *Installation) Settings() (string, error) {
 			s.Topics[name] = job.SNS{Topic: TopicARN(t.SNS.Topic), Chat: t.SNS.Chat}
 		}
 	}
-	text, err := json.Marshal(s)
+	body, err := json.Marshal(s)
 	if err != nil {
 		return "", err
 	}
+	text := unmarked.Replace(string(body))
 	if n := len(text) + len(SettingsVariable); n > maxEnvironment {
 		return "", fmt.Errorf("the function's settings have %d bytes, and Lambda allows %d: use fewer notify targets or fleet tags", n, maxEnvironment)
 	}
-	return string(text), nil
+	return text, nil
 }
+
+// No placeholder begins with ${!, so that tells the user's ${ from ours.
+var (
+	marked   = strings.NewReplacer("${", "${!")
+	unmarked = strings.NewReplacer("${!", `\u0024{`)
+)
