@@ -77,7 +77,7 @@ names its further ones.`,
 			root.AddCommand(c)
 		}
 	}
-	group(groupFile, newInitCommand(g), newCheckCommand(g), newNextCommand(g), newSchemaCommand())
+	group(groupFile, newInitCommand(g), newCheckCommand(g), newNextCommand(g), newSchemaCommand(), newIAMCommand(g))
 	group(groupServe, newServeCommand(g), newStatusCommand(g))
 	group(groupRuns, newRunCommand(g), newRunsCommand(g), newShowCommand(g), newLogsCommand(g), newCancelCommand(g), newResolveCommand(g))
 	group(groupJobs, newHostsCommand(g), newPauseCommand(g), newResumeCommand(g))

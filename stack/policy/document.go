@@ -42,9 +42,8 @@ func (o oneOrMore) MarshalJSON() ([]byte, error) {
 func Allow(statements []Statement, p stack.Place) Document {
 	d := Document{Version: version, Statement: make([]rule, 0, len(statements))}
 	for _, s := range statements {
-		d.Statement = append(d.Statement, rule{
-			Sid: s.Sid, Effect: "Allow", Action: s.Actions, Resource: fill(p, s.Resources), Condition: s.Condition.fill(p),
-		})
+		s = s.At(p)
+		d.Statement = append(d.Statement, rule{Sid: s.Sid, Effect: "Allow", Action: s.Actions, Resource: s.Resources, Condition: s.Condition.written()})
 	}
 	return d
 }
@@ -52,7 +51,7 @@ func Allow(statements []Statement, p stack.Place) Document {
 // TrustPolicy says who may assume the role.
 func (r *Role) TrustPolicy(p stack.Place) Document {
 	return Document{Version: version, Statement: []rule{{
-		Effect: "Allow", Principal: map[string]string{"Service": r.Service}, Action: oneOrMore{"sts:AssumeRole"}, Condition: r.Trust.fill(p),
+		Effect: "Allow", Principal: map[string]string{"Service": r.Service}, Action: oneOrMore{"sts:AssumeRole"}, Condition: r.Trust.At(p).written(),
 	}}}
 }
 
@@ -70,13 +69,20 @@ func (d Document) JSON() string {
 // of which there is none.
 func (d Document) size() int { return utf8.RuneCountInString(d.JSON()) }
 
-func (c Condition) fill(p stack.Place) map[string]map[string]oneOrMore {
+// At is the statement with its placeholders filled in.
+func (s Statement) At(p stack.Place) Statement {
+	s.Resources, s.Condition = fill(p, s.Resources), s.Condition.At(p)
+	return s
+}
+
+// At is the condition with its placeholders filled in.
+func (c Condition) At(p stack.Place) Condition {
 	if c == nil {
 		return nil
 	}
-	filled := map[string]map[string]oneOrMore{}
+	filled := Condition{}
 	for operator, keys := range c {
-		filled[operator] = map[string]oneOrMore{}
+		filled[operator] = map[string][]string{}
 		for key, values := range keys {
 			filled[operator][key] = fill(p, values)
 		}
@@ -84,8 +90,19 @@ func (c Condition) fill(p stack.Place) map[string]map[string]oneOrMore {
 	return filled
 }
 
-func fill(p stack.Place, texts []string) oneOrMore {
-	filled := make(oneOrMore, len(texts))
+func (c Condition) written() map[string]map[string]oneOrMore {
+	w := map[string]map[string]oneOrMore{}
+	for operator, keys := range c {
+		w[operator] = map[string]oneOrMore{}
+		for key, values := range keys {
+			w[operator][key] = values
+		}
+	}
+	return w
+}
+
+func fill(p stack.Place, texts []string) []string {
+	filled := make([]string, len(texts))
 	for n, text := range texts {
 		filled[n] = p.Fill(text)
 	}
