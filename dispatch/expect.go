@@ -17,17 +17,27 @@ import (
 
 // expectAll compares the due times of all jobs with their runs.
 func (d *Dispatcher) expectAll(ctx context.Context) error {
+	// Before the jobs are read: an edit that comes while this goes on is the later
+	// one, and its due times are not taken for those that are compared here.
+	until := now().Add(-d.Settled)
 	jobs, err := d.Ledger.Jobs(ctx)
 	if err != nil {
 		return err
 	}
-	return each(jobs, func(k ledger.Job) error {
-		d.learn(k)
-		if err := d.expect(ctx, k, now().Add(-d.Settled)); err != nil {
-			return fmt.Errorf("due times of job %s: %w", k.Name, err)
-		}
-		return nil
-	})
+	return each(jobs, func(k ledger.Job) error { return d.settle(ctx, k, until) })
+}
+
+// settle gives every due time of the job up to until, or up to its retirement,
+// a run: it is started if that is not too late.
+func (d *Dispatcher) settle(ctx context.Context, k ledger.Job, until time.Time) error {
+	d.learn(k)
+	if k.Current() == "" && until.After(k.Retired) {
+		until = k.Retired
+	}
+	if err := d.expect(ctx, k, until); err != nil {
+		return fmt.Errorf("due times of job %s: %w", k.Name, err)
+	}
+	return nil
 }
 
 // expect gives every due time of the job up to until its run, and records that

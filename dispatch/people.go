@@ -32,7 +32,7 @@ func (d *Dispatcher) Job(ctx context.Context, name string) (job.Job, error) {
 }
 
 // Jobs returns the jobs of the file at work, in its order; of a stepwise
-// dispatcher, those of the ledger, by name.
+// dispatcher, those of the ledger that are in force, by name.
 func (d *Dispatcher) Jobs(ctx context.Context) ([]job.Job, error) {
 	if !d.Stepwise {
 		return d.File().Jobs, nil
@@ -41,11 +41,16 @@ func (d *Dispatcher) Jobs(ctx context.Context) ([]job.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]job.Job, len(known))
-	for i, k := range known {
-		if list[i], err = d.spec(ctx, k.Hash); err != nil {
+	list := []job.Job{}
+	for _, k := range known {
+		if k.Current() == "" {
+			continue
+		}
+		j, err := d.spec(ctx, k.Hash)
+		if err != nil {
 			return nil, err
 		}
+		list = append(list, j)
 	}
 	return list, nil
 }

@@ -39,7 +39,7 @@ func (p *planned) advance(t time.Time) {
 // Load puts a file to work in place of the one before. Due times that passed
 // while no dispatcher ran are dealt with as each job's catchup says; a job
 // whose schedule was edited is owed by its old schedule until now and by the
-// new one from now on. On an error nothing has changed but the ledger's list
+// new one from now on; one that was retired is in force again from now on. On an error nothing has changed but the ledger's list
 // of jobs. Repeating is safe.
 func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string]notifier.Notifier) error {
 	at := now()
@@ -59,7 +59,7 @@ func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string
 			return fmt.Errorf("load %s: job %s: %w", f.Path, j.Name, err)
 		}
 		p.last = at
-		if k, ok := known[j.Name]; ok {
+		if k, ok := known[j.Name]; ok && k.Current() != "" {
 			if err := d.owe(ctx, p, k, at); err != nil {
 				return fmt.Errorf("load %s: job %s: %w", f.Path, j.Name, err)
 			}

@@ -24,11 +24,13 @@ import (
 // dispatchers carry on each other's runs; of two that do so at once, the one
 // whose write comes first goes on and the other leaves it.
 
-// Due deals with a due time of a job, as it is in the spec of the given hash,
-// or as it stands by now if that is empty. One that the job's schedule does not
-// have is none of ours: a timer may know a coarser schedule. One that lies ahead
-// is an error, since no timer is early: its run would be used up before its
-// time. Repeating is safe.
+// Due deals with a due time that a timer delivers. The job as it stands by now
+// decides whether it is one, unless its due times have changed since: then it is
+// the job of the given hash, for which the timer was made (if there is one). A
+// due time that the job's schedule does not have is none of ours: a timer may
+// know a coarser schedule, or one that was replaced; nor is one of a job that was
+// retired before. One that lies ahead is an error, since no timer is early: its
+// run would be used up before its time. Repeating is safe.
 func (d *Dispatcher) Due(ctx context.Context, name, spec string, due time.Time) error {
 	if due.After(now().Add(maxEarly)) {
 		return fmt.Errorf("job %s: due time %s lies ahead", name, due.Format(time.RFC3339))
@@ -37,7 +39,14 @@ func (d *Dispatcher) Due(ctx context.Context, name, spec string, due time.Time) 
 	if err != nil {
 		return fmt.Errorf("due time %s: %w", due.Format(time.RFC3339), err)
 	}
-	if spec == "" {
+	switch {
+	case k.Current() == "" && due.After(k.Retired):
+		d.Log.Info("the job was retired before", "job", name, "due", due)
+		return nil
+	case !due.After(k.Checked):
+		return nil // it has its run, or had it before that was pruned
+	}
+	if spec == "" || due.After(k.Since) {
 		spec = k.Hash
 	}
 	j, err := d.spec(ctx, spec)
@@ -246,10 +255,10 @@ func (d *Dispatcher) relearn(ctx context.Context, name string) error {
 	return err
 }
 
-// jobNow is a job of the ledger as it stands.
+// jobNow is a job of the ledger as it stands, unless it was retired.
 func (d *Dispatcher) jobNow(ctx context.Context, name string) (job.Job, error) {
 	k, err := d.Ledger.Job(ctx, name)
-	if errors.Is(err, ledger.ErrNotFound) {
+	if errors.Is(err, ledger.ErrNotFound) || err == nil && k.Current() == "" {
 		return job.Job{}, fmt.Errorf("job %s: %w", name, ErrUnknownJob)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/solocron/solocron/guard"
+	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/run"
 )
@@ -142,13 +143,34 @@ func (d *Dispatcher) prune(ctx context.Context) {
 	if f == nil || f.Retention <= 0 {
 		return
 	}
-	n, err := d.Ledger.Prune(ctx, now().Add(-f.Retention))
+	n, err := 0, d.vouch(ctx, f)
+	if err == nil {
+		n, err = d.Ledger.Prune(ctx, now().Add(-f.Retention))
+	}
 	switch {
 	case err != nil && ctx.Err() == nil:
 		d.Log.Error("prune", "error", err)
 	case n > 0:
 		d.Log.Info("pruned", "runs", n)
 	}
+}
+
+// vouch records for a stepwise dispatcher, which may go on from this ledger, that
+// the due times so far have their runs: it would take the absence of those that
+// are about to be pruned for due times that nobody delivered. Here they are
+// planned in their order, so the latest run stands for all before it.
+func (d *Dispatcher) vouch(ctx context.Context, f *job.File) error {
+	jobs, err := d.Ledger.Jobs(ctx)
+	if err != nil {
+		return err
+	}
+	return each(jobs, func(k ledger.Job) error {
+		mine := slices.ContainsFunc(f.Jobs, func(j job.Job) bool { return j.Name == k.Name })
+		if !mine || !k.Through.After(k.Checked) {
+			return nil
+		}
+		return d.Ledger.Check(ctx, k.Name, k.Through)
+	})
 }
 
 // learnPauses takes over what operators said to any dispatcher.
