@@ -3,8 +3,19 @@
 // function, their schedules through EventBridge Scheduler.
 //
 // A [Plan] is made by reading alone (but for a change set, which is deleted
-// again) and says all that [Apply] would do. Apply takes up where one before it
-// was interrupted: everything it does may be repeated.
+// again) and says all that [Account.Apply] would do. Apply takes up where one
+// before it was interrupted: everything it does may be repeated.
+//
+// The order of things is what keeps due times from being lost or run by what
+// isn't there yet: the code before the stack, the stack before the jobs, a job
+// in the ledger before its schedules, new schedules before the old ones go, and
+// a job out of the ledger before its schedules go. Pauses live in the ledger and
+// are never touched.
+//
+// What can go wrong: CloudFormation takes a failed change back by itself, which
+// may fail in turn; then somebody has to look ([StateError]). What somebody else
+// changes between plan and apply is found out ([ErrStale]); what he changes
+// during apply is found out for the jobs alone.
 package deploy
 
 import (
@@ -50,7 +61,7 @@ type Plan struct {
 
 // Changed reports whether there is anything to apply.
 func (p *Plan) Changed() bool {
-	if p.Stack.Action != None || p.Schedules.Create+p.Schedules.Delete > 0 {
+	if p.Stack.Action != None || p.Stack.Document != "" || p.Schedules.Create+p.Schedules.Delete+len(p.Schedules.Edited) > 0 {
 		return true
 	}
 	for _, j := range p.Jobs {
@@ -73,6 +84,9 @@ type StackChange struct {
 	Make   bool   `json:"make_bucket,omitempty"`
 	Upload bool   `json:"upload,omitempty"` // the code is not in the bucket yet
 	Code   string `json:"code"`             // the code's key: its hash
+	// Document is the version of the SSM document that becomes its default, which
+	// an interrupted apply left undone; empty for none.
+	Document string `json:"document,omitempty"`
 }
 
 // Resource is one resource of the stack that changes.
