@@ -92,7 +92,7 @@ func member(name string, v reflect.Value) hclwrite.ObjectAttrTokens {
 	return hclwrite.ObjectAttrTokens{Name: key, Value: expression(v.Interface())}
 }
 
-var placeholder = regexp.MustCompile(`\$\{AWS::\w+\}`)
+var placeholder = regexp.MustCompile(`\$\{AWS::(Partition|Region|AccountId)\}`)
 
 // tokens writes the text as a template of Terraform, or as what alone is in it.
 func (t text) tokens() hclwrite.Tokens {
@@ -100,20 +100,31 @@ func (t text) tokens() hclwrite.Tokens {
 		return path(alone...)
 	}
 	all := hclwrite.Tokens{{Type: hclsyntax.TokenOQuote, Bytes: []byte(`"`)}}
-	literal := func(s string) {
-		quoted := expression(strings.ReplaceAll(s, "${!", "${"))
-		all = append(all, quoted[1:len(quoted)-1]...)
-	}
 	from := 0
 	for _, at := range placeholder.FindAllStringIndex(string(t), -1) {
-		literal(string(t[from:at[0]]))
-		all = append(all, &hclwrite.Token{Type: hclsyntax.TokenTemplateInterp, Bytes: []byte("${")})
-		all = append(all, path(placeholders[string(t[at[0]:at[1]])]...)...)
-		all = append(all, &hclwrite.Token{Type: hclsyntax.TokenTemplateSeqEnd, Bytes: []byte("}")})
+		whole := string(t[from:at[0]])
+		before := strings.TrimRight(whole, "$")
+		all = append(all, quoted(before)...)
+		if dollars := whole[len(before):]; dollars != "" { // $${ would be a plain ${
+			all = append(all, interpolation(expression(dollars))...)
+		}
+		all = append(all, interpolation(path(placeholders[string(t[at[0]:at[1]])]...))...)
 		from = at[1]
 	}
-	literal(string(t[from:]))
+	all = append(all, quoted(string(t[from:]))...)
 	return append(all, &hclwrite.Token{Type: hclsyntax.TokenCQuote, Bytes: []byte(`"`)})
+}
+
+// quoted is a literal without its quotes.
+func quoted(t string) hclwrite.Tokens {
+	tokens := expression(strings.ReplaceAll(t, "${!", "${"))
+	return tokens[1 : len(tokens)-1]
+}
+
+func interpolation(of hclwrite.Tokens) hclwrite.Tokens {
+	all := hclwrite.Tokens{{Type: hclsyntax.TokenTemplateInterp, Bytes: []byte("${")}}
+	all = append(all, of...)
+	return append(all, &hclwrite.Token{Type: hclsyntax.TokenTemplateSeqEnd, Bytes: []byte("}")})
 }
 
 func (p parameter) tokens() hclwrite.Tokens { return path("var", snake(string(p))) }
