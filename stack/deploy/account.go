@@ -18,7 +18,7 @@ import (
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/stack"
 	"github.com/solocron/solocron/stack/cost"
-	"github.com/solocron/solocron/stack/policy"
+	"github.com/solocron/solocron/stack/function"
 )
 
 // Account is one region of an AWS account, as far as an installation is put
@@ -38,13 +38,8 @@ type Account struct {
 	// failure is told in the plan.
 	Hosts fleet.Fleet
 
-	// Template is the stack's, as JSON of CloudFormation with the parameters
-	// CodeBucket and CodeKey; without the table if that is adopted.
-	Template func(i *stack.Installation, adopt bool) (string, error)
-	// Roles say for what a statement of the template is needed.
-	Roles []policy.Role
-	Cost  func(*stack.Installation) cost.Estimate
-	Code  Code
+	Code function.Code
+	Cost func(*stack.Installation) cost.Estimate
 
 	Now func() time.Time // nil for time.Now
 	// Progress is told of every step of Apply and Destroy, one at a time.
@@ -53,20 +48,8 @@ type Account struct {
 	telling sync.Mutex
 }
 
-// Code is the function's.
-type Code struct {
-	Zip  []byte
-	Hash string // SHA-256 of Zip in hex
-}
-
-// key is where the code is in the bucket. Other code has another key, without
-// which CloudFormation would not see that it changed.
-func (c Code) key() string { return codePrefix + c.Hash + ".zip" }
-
-const codePrefix = "solocron/"
-
-// Jobs are those of the ledger. Errors of Deploy wrap [dispatch.ErrMoved] if
-// nothing was changed since a job isn't as the deployment says.
+// Jobs are those of the ledger. What they do may be repeated. Errors of Deploy
+// wrap [dispatch.ErrMoved] if a job isn't as the change expects it.
 type Jobs interface {
 	Deployed(ctx context.Context) ([]dispatch.Deployed, error)
 	Deploy(ctx context.Context, change dispatch.Deployment) error

@@ -129,7 +129,7 @@ func (a *Account) applyJobs(ctx context.Context, i *stack.Installation, s *surve
 	}
 	total, done := len(do.Put)+len(do.Retire), 0
 	for _, c := range chunks(do) {
-		err := a.await(ctx, fresh, func() error { return a.deploy(ctx, c) })
+		err := a.await(ctx, fresh, func() error { return a.Jobs.Deploy(ctx, c) })
 		if errors.Is(err, dispatch.ErrMoved) {
 			return fmt.Errorf("%w: %w; look at a new one", ErrStale, err)
 		}
@@ -160,21 +160,4 @@ func (a *Account) await(ctx context.Context, fresh bool, call func() error) erro
 		}
 		return true
 	}, call)
-}
-
-// deploy makes one change. If it is refused since jobs are not as it expects
-// them, they may be as it makes them: its answer was lost the first time.
-func (a *Account) deploy(ctx context.Context, c dispatch.Deployment) error {
-	err := a.Jobs.Deploy(ctx, c)
-	if !errors.Is(err, dispatch.ErrMoved) {
-		return err
-	}
-	jobs, look := a.deployed(ctx)
-	if look != nil {
-		return look
-	}
-	if inPlace(c, jobs) {
-		return nil
-	}
-	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/solocron/solocron/stack"
+	"github.com/solocron/solocron/stack/template"
 )
 
 // bucket is where the function's code goes.
@@ -33,7 +35,7 @@ func (a *Account) bucket(ctx context.Context, i *stack.Installation, p stack.Pla
 	own := i.Bucket(p)
 	b := bucket{name: cmp.Or(given, own)}
 	if given == "" && s != nil {
-		b.name = cmp.Or(s.parameters[bucketParameter], own)
+		b.name = cmp.Or(s.parameters[template.CodeBucket], own)
 	}
 	if b.name == own {
 		b.owner = &p.Account
@@ -78,7 +80,7 @@ func (a *Account) tagged(ctx context.Context, i *stack.Installation, b bucket) (
 // holdsCode reports whether the code is in the bucket. S3 vouches for what was
 // uploaded with its checksum; what wasn't is uploaded again.
 func (a *Account) holdsCode(ctx context.Context, b bucket) (bool, error) {
-	key := a.Code.key()
+	key := a.Code.Key()
 	out, err := a.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key, ExpectedBucketOwner: b.owner, ChecksumMode: types.ChecksumModeEnabled})
 	switch code := errorCode(err); {
 	case code == "NotFound" || code == "NoSuchKey":
@@ -86,15 +88,15 @@ func (a *Account) holdsCode(ctx context.Context, b bucket) (bool, error) {
 	case err != nil:
 		return false, fmt.Errorf("code s3://%s/%s: %w", b.name, key, err)
 	}
-	sum, err := a.Code.checksum()
+	sum, err := checksum(a.Code.Hash)
 	return aws.ToString(out.ChecksumSHA256) == sum, err
 }
 
-// checksum is the hash as S3 has it.
-func (c Code) checksum() (string, error) {
-	sum, err := hex.DecodeString(c.Hash)
-	if err != nil || len(sum) != 32 {
-		return "", fmt.Errorf("code: %q is no SHA-256 in hex", c.Hash)
+// checksum is a SHA-256 in hex as S3 has it.
+func checksum(hash string) (string, error) {
+	sum, err := hex.DecodeString(hash)
+	if err != nil || len(sum) != sha256.Size {
+		return "", fmt.Errorf("code: %q is no SHA-256 in hex", hash)
 	}
 	return base64.StdEncoding.EncodeToString(sum), nil
 }
@@ -141,11 +143,11 @@ func newBucket(err error) bool {
 
 // upload puts the code under its hash. Repeating is safe.
 func (a *Account) upload(ctx context.Context, b bucket) error {
-	sum, err := a.Code.checksum()
+	sum, err := checksum(a.Code.Hash)
 	if err != nil {
 		return err
 	}
-	key := a.Code.key()
+	key := a.Code.Key()
 	return settle(ctx, settling, newBucket, func() error {
 		_, err := a.S3.PutObject(ctx, &s3.PutObjectInput{
 			Bucket: &b.name, Key: &key, ExpectedBucketOwner: b.owner,

@@ -77,7 +77,7 @@ func (a *Account) remains(ctx context.Context, i *stack.Installation) (r *remain
 	if r.table, err = a.table(ctx, i.Name); err != nil {
 		return nil, err
 	}
-	if r.schedules, err = a.schedules(ctx, i, r.place, nil); err != nil {
+	if r.schedules, err = a.listed(ctx, i.Group()); err != nil {
 		return nil, err
 	}
 	if r.stack.serves() && r.table {
@@ -87,10 +87,10 @@ func (a *Account) remains(ctx context.Context, i *stack.Installation) (r *remain
 	return r, err
 }
 
-// foreign are the schedules in the group that aren't solocron's.
-func (r *remains) foreign() (names []string) {
+// foreign are the schedules in the group that ring for something that stays.
+func (r *remains) foreign(i *stack.Installation) (names []string) {
 	for _, f := range r.schedules {
-		if f.job == "" {
+		if f.target != r.place.Fill(i.FunctionARN()) {
 			names = append(names, f.name)
 		}
 	}
@@ -115,7 +115,7 @@ func (a *Account) PlanDestroy(ctx context.Context, i *stack.Installation, o Dest
 	}
 	p := &DestroyPlan{
 		Name: i.Name, Region: i.Region, Account: r.place.Account,
-		Jobs: []string{}, Schedules: len(r.schedules), Foreign: r.foreign(), DeleteTable: o.DeleteLedger, Warnings: []string{},
+		Jobs: []string{}, Schedules: len(r.schedules), Foreign: r.foreign(i), DeleteTable: o.DeleteLedger, Warnings: []string{},
 	}
 	switch {
 	case r.stack != nil:
@@ -159,7 +159,7 @@ func (a *Account) Destroy(ctx context.Context, i *stack.Installation, o DestroyO
 	if err != nil {
 		return err
 	}
-	if f := r.foreign(); len(f) > 0 && r.stack != nil {
+	if f := r.foreign(i); len(f) > 0 && r.stack != nil {
 		return fmt.Errorf("schedule group %s holds schedules that are not solocron's, and would go with it: %s; move them, or delete them yourself", i.Group(), list(f))
 	}
 	if r.stack != nil && busy(r.stack.status) && types.StackStatus(r.stack.status) != types.StackStatusDeleteInProgress {
@@ -187,7 +187,7 @@ func (a *Account) retire(ctx context.Context, i *stack.Installation, r *remains)
 	err := r.deaf
 	leave := r.inForce()
 	for n, c := range chunks(dispatch.Deployment{Retire: leave}) {
-		err = a.await(ctx, false, func() error { return a.deploy(ctx, c) })
+		err = a.await(ctx, false, func() error { return a.Jobs.Deploy(ctx, c) })
 		if err != nil {
 			break
 		}

@@ -145,25 +145,3 @@ func chunks(d dispatch.Deployment) []dispatch.Deployment {
 	}
 	return all
 }
-
-// inPlace reports whether the jobs are as the deployment makes them.
-func inPlace(d dispatch.Deployment, jobs []dispatch.Deployed) bool {
-	inForce := map[string]string{} // hashes
-	for _, j := range jobs {
-		if j.Retired.IsZero() {
-			inForce[j.Name] = j.Hash
-		}
-	}
-	for _, e := range d.Put {
-		j, err := readJob(dispatch.Deployed{Body: e.Body})
-		if err != nil || inForce[j.Name] != j.Hash() {
-			return false
-		}
-	}
-	for _, l := range d.Retire {
-		if inForce[l.Name] != "" {
-			return false
-		}
-	}
-	return true
-}

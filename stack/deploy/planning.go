@@ -22,7 +22,7 @@ func (a *Account) Plan(ctx context.Context, i *stack.Installation, o Options) (*
 		Name: i.Name, Region: i.Region, Account: s.place.Account,
 		Stack: StackChange{
 			Action: s.action, Resources: []Resource{}, Adopted: s.adopt,
-			Bucket: s.bucket.name, Code: a.Code.key(), Document: s.document,
+			Bucket: s.bucket.name, Code: a.Code.Key(), Document: s.document,
 		},
 		Jobs: s.ledger.changes, Unchanged: s.ledger.unchanged, Schedules: s.group.counted(),
 		Rights: []Right{}, Warnings: []string{}, Base: s.base,
@@ -65,7 +65,7 @@ func (a *Account) planStack(ctx context.Context, i *stack.Installation, s *surve
 	if s.stack != nil {
 		before = s.stack.template
 	}
-	p.Rights, err = diffRights(before, s.intent.template, a.Roles)
+	p.Rights, err = diffRights(before, s.intent.template, s.intent.roles)
 	return err
 }
 

@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/solocron/solocron/stack"
 )
+
+// codePrefix begins the key of every code.
+const codePrefix = "solocron/"
 
 // ownBucket looks for the bucket that an apply made; made says that it is there.
 func (a *Account) ownBucket(ctx context.Context, i *stack.Installation, p stack.Place) (bucket, error) {
@@ -92,6 +96,10 @@ func (a *Account) deleteTable(ctx context.Context, name string) error {
 	return err
 }
 
-// inUse tells that the table is being changed: a moment later it may be deleted.
+// inUse tells that the table is being changed, or its protection still known: a
+// moment later it may be deleted.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteTable.html
-func inUse(err error) bool { return errorCode(err) == "ResourceInUseException" }
+func inUse(err error) bool {
+	code := errorCode(err)
+	return code == "ResourceInUseException" || code == "ValidationException" && strings.Contains(err.Error(), "protect")
+}

@@ -122,11 +122,20 @@ func diffSchedules(want map[string]wanted, have []found, gone func(job string) b
 	return d
 }
 
-// schedules lists the group, by name, and looks closer at those of which the
-// list doesn't say enough. A group that isn't there has none.
+// schedules are those of the group, by name, with what its list doesn't say of
+// those for which that matters.
 func (a *Account) schedules(ctx context.Context, i *stack.Installation, p stack.Place, want map[string]wanted) ([]found, error) {
-	var list []found
-	group := i.Group()
+	all, err := a.listed(ctx, i.Group())
+	if err != nil {
+		return nil, err
+	}
+	return a.lookCloser(ctx, i, p, want, all)
+}
+
+// listed are the schedules of a group by name. A group that isn't there has
+// none.
+func (a *Account) listed(ctx context.Context, group string) ([]found, error) {
+	var all []found
 	for page := (*string)(nil); ; {
 		out, err := a.Scheduler.ListSchedules(ctx, &scheduler.ListSchedulesInput{GroupName: &group, MaxResults: aws.Int32(100), NextToken: page})
 		if notFound(err) {
@@ -136,15 +145,14 @@ func (a *Account) schedules(ctx context.Context, i *stack.Installation, p stack.
 			return nil, fmt.Errorf("schedules of group %s: %w", group, err)
 		}
 		for _, s := range out.Schedules {
-			list = append(list, readSummary(s))
+			all = append(all, readSummary(s))
 		}
 		if page = out.NextToken; page == nil {
 			break
 		}
 	}
-	slices.SortFunc(list, func(a, b found) int { return strings.Compare(a.name, b.name) })
-	list = slices.CompactFunc(list, func(a, b found) bool { return a.name == b.name })
-	return a.lookCloser(ctx, i, p, want, list)
+	slices.SortFunc(all, func(a, b found) int { return strings.Compare(a.name, b.name) })
+	return slices.CompactFunc(all, func(a, b found) bool { return a.name == b.name }), nil
 }
 
 // edited is how much later than its creation a schedule's last change is if

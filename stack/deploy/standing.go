@@ -13,17 +13,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/solocron/solocron/stack"
+	"github.com/solocron/solocron/stack/policy"
+	"github.com/solocron/solocron/stack/template"
 )
 
 // Tag is on the stack and on the bucket that is made for it; its value is the
 // installation's name.
 const Tag = "solocron:stack"
-
-// The template's parameters.
-const (
-	bucketParameter = "CodeBucket"
-	keyParameter    = "CodeKey"
-)
 
 // standing is a stack that is there.
 type standing struct {
@@ -129,7 +125,9 @@ func (s *standing) hasTable() bool {
 	if s == nil {
 		return false
 	}
-	var t struct{ Resources map[string]struct{ Type string } }
+	var t struct {
+		Resources map[string]struct{ Type string }
+	}
 	if json.Unmarshal([]byte(s.template), &t) != nil {
 		return false
 	}
@@ -146,16 +144,26 @@ type intent struct {
 	template   string
 	parameters map[string]string
 	tags       map[string]string
+	roles      []policy.Role // of the template
 }
 
 // intent is what the stack is to be in the place of the one that is there, if
 // any, whose further tags it keeps.
 func (a *Account) intent(i *stack.Installation, s *standing, adopt bool, bucket string) (intent, error) {
-	text, err := a.Template(i, adopt)
-	w := intent{text, map[string]string{bucketParameter: bucket, keyParameter: a.Code.key()}, map[string]string{Tag: i.Name}}
+	w := intent{parameters: map[string]string{template.CodeBucket: bucket, template.CodeKey: a.Code.Key()}, tags: map[string]string{Tag: i.Name}}
 	if s != nil {
 		w.tags = s.tags
 	}
+	roles, err := policy.Roles(i)
+	if err != nil {
+		return w, err
+	}
+	made, err := template.New(i, roles, template.Options{Architecture: a.Code.Architecture, Adopt: adopt})
+	if err != nil {
+		return w, err
+	}
+	text, err := made.CloudFormation()
+	w.template, w.roles = string(text), roles
 	return w, err
 }
 

@@ -141,7 +141,7 @@ func (a *Account) deployed(ctx context.Context) ([]dispatch.Deployed, error) {
 }
 
 // ErrStale: the account or the file is not what it was when the plan was made.
-// Nothing was changed.
+// What was done before that was found out is done, mostly nothing.
 var ErrStale = errors.New("the plan is out of date")
 
 // parts are what a plan rests on, in the order of its base.

@@ -11,6 +11,7 @@ import (
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/schedule"
 	"github.com/solocron/solocron/stack"
+	"github.com/solocron/solocron/stack/policy"
 )
 
 // warnings are what the file allows and people should know, the gravest first.
@@ -25,7 +26,7 @@ func (a *Account) warnings(i *stack.Installation, s *survey, hosts []Hosts) []st
 	if s.stack.hasTable() && !s.table {
 		add("the table %s is gone, though the stack made it: solocron destroy --confirm %s and apply make a new one", i.Name, i.Name)
 	}
-	all = append(all, reachWarnings(i)...)
+	all = append(all, policy.Warnings(i)...)
 	if len(i.TopicARNs()) == 0 {
 		add("nobody is told when a job fails: there is no target under notify.targets")
 	} else if len(i.AlarmTopics()) == 0 {
@@ -34,7 +35,7 @@ func (a *Account) warnings(i *stack.Installation, s *survey, hosts []Hosts) []st
 	for _, name := range s.group.off {
 		add("schedule %s was switched off by hand, and its job still runs, a little later, by the sweep; solocron pause is what stops a job", name)
 	}
-	return append(all, timeWarnings(i.File.Jobs, a.now())...)
+	return slices.Concat(all, hasty(i.File.Jobs), timeWarnings(i.File.Jobs, a.now()))
 }
 
 // few names jobs.
@@ -72,29 +73,18 @@ func because(h Hosts) string {
 	return ": " + strings.Join(parts, ", ")
 }
 
-// reachWarnings are about what commands may be sent to, and how.
-func reachWarnings(i *stack.Installation) (all []string) {
-	var anywhere, anyText []string
-	for _, j := range i.File.Jobs {
-		if len(j.Hosts)+len(i.File.Fleet.EC2.Tags) == 0 {
-			anywhere = append(anywhere, j.Name)
-		}
-	}
-	if len(anywhere) > 0 {
-		all = append(all, fmt.Sprintf("%s may run on every instance of the account in %s, and the function may start commands on all of them: set hosts, or fleet.tags", few(anywhere), i.Region))
-	}
-	if !i.OwnDocument() {
-		all = append(all, fmt.Sprintf("document %s lets the function start any command as root; leave fleet.document out for solocron's own, which only starts jobs", i.File.Fleet.EC2.Document))
-	}
-	for _, j := range i.File.Jobs {
+// hasty tells of jobs that may be over before their timer rings.
+func hasty(jobs []job.Job) []string {
+	var names []string
+	for _, j := range jobs {
 		if j.StartWithin < time.Minute {
-			anyText = append(anyText, j.Name)
+			names = append(names, j.Name)
 		}
 	}
-	if len(anyText) > 0 {
-		all = append(all, fmt.Sprintf("%s may be skipped as late: EventBridge Scheduler rings within a minute of the due time, and start-within is shorter", few(anyText)))
+	if len(names) == 0 {
+		return nil
 	}
-	return all
+	return []string{fmt.Sprintf("%s may be skipped as late: EventBridge Scheduler rings within a minute of the due time, and start-within is shorter", few(names))}
 }
 
 // ahead is how far timeWarnings look.
