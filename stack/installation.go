@@ -101,27 +101,37 @@ func (i *Installation) GroupARN() string { return arn("scheduler", "schedule-gro
 // TableARN is the ledger's.
 func (i *Installation) TableARN() string { return arn("dynamodb", "table/"+i.Name) }
 
-// The roles. Their names hold the region since roles are known in all of them.
-func (i *Installation) FunctionRole() string  { return i.role("function") }
-func (i *Installation) SchedulerRole() string { return i.role("scheduler") }
-func (i *Installation) ReportRole() string    { return i.role("report") } // SSM's, if the file asks for one
+// FunctionRole is the role that the function has.
+func (i *Installation) FunctionRole() string { return i.role("function") }
 
+// SchedulerRole is the role in which Scheduler invokes the function.
+func (i *Installation) SchedulerRole() string { return i.role("scheduler") }
+
+// ReportRole is the role in which SSM itself tells a topic, if the file asks for
+// that.
+func (i *Installation) ReportRole() string { return i.role("report") }
+
+// role names a role with the region, since a role is known in all regions.
 func (i *Installation) role(of string) string { return i.Name + "-" + i.Region + "-" + of }
 
 // RoleARN is the ARN of one of the roles.
 func RoleARN(name string) string { return "arn:" + Partition + ":iam::" + Account + ":role/" + name }
 
-// The dead-letter queues: of schedules that could not invoke the function, and
-// of events and invocations that were given up.
+// ScheduleQueue is the dead-letter queue of schedules that could not invoke the
+// function.
 func (i *Installation) ScheduleQueue() string { return i.Name + "-schedules-undelivered" }
-func (i *Installation) EventQueue() string    { return i.Name + "-events-undelivered" }
+
+// EventQueue is the dead-letter queue of events and invocations that were given
+// up.
+func (i *Installation) EventQueue() string { return i.Name + "-events-undelivered" }
 
 // QueueARN is the ARN of one of the queues.
 func QueueARN(name string) string { return arn("sqs", name) }
 
-// The rules of EventBridge: the sweep of every minute, and what SSM says of
-// commands.
-func (i *Installation) SweepRule() string   { return i.Name + "-sweep" }
+// SweepRule is the rule of EventBridge for the sweep of every minute.
+func (i *Installation) SweepRule() string { return i.Name + "-sweep" }
+
+// CommandRule is the rule of EventBridge for what SSM says of commands.
 func (i *Installation) CommandRule() string { return i.Name + "-commands" }
 
 // RuleARN is the ARN of one of the rules.

@@ -119,10 +119,6 @@ const SettingsVariable = "SOLOCRON_SETTINGS"
 func (i *Installation) Settings() (string, error) {
 	s := job.Settings{Table: i.Name, EC2: *i.File.Fleet.EC2, Topics: map[string]job.SNS{}, Retention: i.File.Retention}
 	s.EC2.Report = i.Report()
-	s.EC2.Tags = map[string]string{} // the only text of any form
-	for key, value := range i.File.Fleet.EC2.Tags {
-		s.EC2.Tags[marked.Replace(key)] = marked.Replace(value)
-	}
 	s.EC2.Tags = map[string]string{} // the other texts have a form without $
 	for key, tag := range i.File.Fleet.EC2.Tags {
 		s.EC2.Tags[Literal(key)] = Literal(tag)
@@ -136,15 +132,9 @@ func (i *Installation) Settings() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := unmarked.Replace(string(body))
+	text := strings.ReplaceAll(string(body), Literal("${"), `\u0024{`)
 	if n := len(text) + len(SettingsVariable); n > maxEnvironment {
 		return "", fmt.Errorf("the function's settings have %d bytes, and Lambda allows %d: use fewer notify targets or fleet tags", n, maxEnvironment)
 	}
 	return text, nil
 }
-
-// No placeholder begins with ${!, so that tells the user's ${ from ours.
-var (
-	marked   = strings.NewReplacer("${", "${!")
-	unmarked = strings.NewReplacer("${!", `\u0024{`)
-)
