@@ -23,10 +23,10 @@ import (
 	"github.com/solocron/solocron/web"
 )
 
-// function carries requests to the scheduler that is a Lambda function: each is
+// invoker carries requests to the scheduler that is a Lambda function: each is
 // one synchronous invocation with the event that a function URL would give it.
 // IAM is the authentication: who may invoke the function may do everything.
-type function struct {
+type invoker struct {
 	name   string // or ARN
 	region string // of a bare name; empty to leave it to the configuration
 
@@ -35,13 +35,13 @@ type function struct {
 }
 
 func newFunctionClient(name, region string) *web.Client {
-	return web.NewClientVia(&function{name: name, region: region}, "in Lambda function "+name)
+	return web.NewClientVia(&invoker{name: name, region: region}, "in Lambda function "+name)
 }
 
 // maxInvocation is how large a synchronous invocation's event may be.
 const maxInvocation = 6 << 20
 
-func (f *function) RoundTrip(r *http.Request) (*http.Response, error) {
+func (f *invoker) RoundTrip(r *http.Request) (*http.Response, error) {
 	payload, err := invocation(r)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (f *function) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // open makes the client with the first request, because looking for credentials
 // takes time that the request's context bounds. A failure is not kept.
-func (f *function) open(ctx context.Context) (*lambda.Client, error) {
+func (f *invoker) open(ctx context.Context) (*lambda.Client, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.client != nil {
@@ -114,7 +114,7 @@ func invocation(r *http.Request) ([]byte, error) {
 }
 
 // answer is what the function returned, as a response to the request.
-func (f *function) answer(r *http.Request, payload []byte) (*http.Response, error) {
+func (f *invoker) answer(r *http.Request, payload []byte) (*http.Response, error) {
 	var e events.LambdaFunctionURLResponse
 	if err := json.Unmarshal(payload, &e); err != nil || http.StatusText(e.StatusCode) == "" {
 		return nil, &web.Problem{
@@ -143,7 +143,7 @@ func (f *function) answer(r *http.Request, payload []byte) (*http.Response, erro
 
 // broken is the error of a function that ran and gave no answer. What Lambda
 // says of it is in the payload.
-func (f *function) broken(payload []byte) error {
+func (f *invoker) broken(payload []byte) error {
 	var said struct {
 		Type    string `json:"errorType"`
 		Message string `json:"errorMessage"`
@@ -163,7 +163,7 @@ func (f *function) broken(payload []byte) error {
 
 // uninvoked says what is wrong with the way to the function, as far as AWS's
 // error tells.
-func (f *function) uninvoked(method, region string, err error) error {
+func (f *invoker) uninvoked(method, region string, err error) error {
 	var refused smithy.APIError
 	switch {
 	case errors.As(err, &refused) && refused.ErrorFault() != smithy.FaultServer:

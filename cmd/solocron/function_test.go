@@ -113,7 +113,7 @@ func TestFunctionCarriesRequests(t *testing.T) {
 	for name, value := range awsVariables(s.URL) {
 		t.Setenv(name, value)
 	}
-	f := &function{name: "solocron"}
+	f := &invoker{name: "solocron"}
 	for _, body := range []string{"", `{"by":"Jörg@host"}`, string(binary)} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://solocron/v1/runs/a%2Fb@20261122T023000Z?state=lost&q=%25", strings.NewReader(body))
 		if err != nil {

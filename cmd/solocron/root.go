@@ -26,6 +26,7 @@ const defaultFile = "solocron.yaml"
 const (
 	groupFile  = "file"
 	groupServe = "serve"
+	groupAWS   = "aws"
 	groupRuns  = "runs"
 	groupJobs  = "jobs"
 )
@@ -68,6 +69,7 @@ names its further ones.`,
 	root.AddGroup(
 		&cobra.Group{ID: groupFile, Title: "Write the jobs file:"},
 		&cobra.Group{ID: groupServe, Title: "Run the scheduler:"},
+		&cobra.Group{ID: groupAWS, Title: "Run it in AWS:"},
 		&cobra.Group{ID: groupRuns, Title: "Look after runs:"},
 		&cobra.Group{ID: groupJobs, Title: "Look after jobs and hosts:"},
 	)
@@ -77,8 +79,9 @@ names its further ones.`,
 			root.AddCommand(c)
 		}
 	}
-	group(groupFile, newInitCommand(g), newCheckCommand(g), newNextCommand(g), newSchemaCommand(), newIAMCommand(g))
+	group(groupFile, newInitCommand(g), newCheckCommand(g), newNextCommand(g), newSchemaCommand())
 	group(groupServe, newServeCommand(g), newStatusCommand(g))
+	group(groupAWS, newPlanCommand(g), newApplyCommand(g), newDestroyCommand(g), newIAMCommand(g))
 	group(groupRuns, newRunCommand(g), newRunsCommand(g), newShowCommand(g), newLogsCommand(g), newCancelCommand(g), newResolveCommand(g))
 	group(groupJobs, newHostsCommand(g), newPauseCommand(g), newResumeCommand(g))
 	root.AddCommand(newVersionCommand(g))
