@@ -69,6 +69,7 @@ type Server struct {
 	rand    *rand.Rand
 	keys    map[string]string // ID → secret
 	key     string            // the first of them
+	within  *inside           // nil until it is needed
 	calls   map[string]int
 	seen    []func(event []byte)
 }

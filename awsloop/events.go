@@ -3,12 +3,14 @@ package awsloop
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 )
 
 // Events is EventBridge's default bus: rules that bring events, those of
@@ -16,6 +18,7 @@ import (
 type Events struct {
 	server *Server
 	lambda *Lambda
+	inside *inside // nil if nobody asks about rights
 	clock  *Clock
 	mail   mail
 
@@ -50,8 +53,10 @@ type rule struct {
 
 // ruleTarget is a rule's function, and what it gets instead of the event.
 type ruleTarget struct {
-	Id, Arn string //nolint:revive,staticcheck // as on the wire
-	Input   string // JSON; empty for the event itself
+	Id, Arn          string                  //nolint:revive,staticcheck // as on the wire
+	Input            string                  // JSON; empty for the event itself
+	DeadLetterConfig *types.DeadLetterConfig // the queue of what can't be delivered
+	RetryPolicy      *types.RetryPolicy      // checked and kept: functions take all at once, or never
 }
 
 // NewEvents answers the server's requests for the service "events", and gets
@@ -111,7 +116,7 @@ func (b *Events) Fire(name string, at time.Time) error {
 	}
 	targets := r.targets
 	b.mu.Unlock()
-	b.deliver(b.scheduled(name, at), targets)
+	b.deliver(name, b.scheduled(name, at), targets)
 	return nil
 }
 
@@ -122,33 +127,28 @@ func (b *Events) Put(text []byte) {
 		b.server.log.Error("event dropped", "event", string(text), "err", err)
 		return
 	}
-	b.mu.Lock()
-	var targets []ruleTarget
-	for _, name := range b.names() {
-		if r := b.rules[name]; r.enabled && r.pattern != nil && r.pattern.matches(e) {
-			targets = append(targets, r.targets...)
-		}
+	for name, targets := range b.matching(e) {
+		b.deliver(name, text, targets)
 	}
-	b.mu.Unlock()
-	b.deliver(text, targets)
 }
 
-// deliver sends the event to each target, under the knobs for Events. The
-// function's queue is all that has to accept it; there is no other attempt.
-func (b *Events) deliver(text []byte, targets []ruleTarget) {
-	for _, t := range targets {
-		payload := text
-		if t.Input != "" {
-			payload = []byte(t.Input)
+// matching are the targets of the rules that match, by rule and in a fixed
+// order.
+func (b *Events) matching(e map[string]any) iter.Seq2[string, []ruleTarget] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	targets := map[string][]ruleTarget{}
+	for name, r := range b.rules {
+		if r.enabled && r.pattern != nil && r.pattern.matches(e) {
+			targets[name] = r.targets
 		}
-		b.mail.send(func() {
-			f, err := b.lambda.Find(t.Arn)
-			if err = errors.Join(err, checkAsync(payload)); err != nil {
-				b.server.log.Error("event not delivered", "target", t.Arn, "event", string(payload), "err", err)
+	}
+	return func(yield func(string, []ruleTarget) bool) {
+		for _, name := range slices.Sorted(maps.Keys(targets)) {
+			if !yield(name, targets[name]) {
 				return
 			}
-			f.accept(b.server.guid(), payload)
-		})
+		}
 	}
 }
 
@@ -175,7 +175,7 @@ func (b *Events) fireDue(now time.Time) (next time.Time) {
 	b.mu.Unlock()
 	slices.SortStableFunc(due, func(x, y firing) int { return x.at.Compare(y.at) })
 	for _, f := range due {
-		b.deliver(b.scheduled(f.rule, f.at), f.targets)
+		b.deliver(f.rule, b.scheduled(f.rule, f.at), f.targets)
 	}
 	return next
 }

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 )
 
 // operations are those of EventBridge that are answered here.
@@ -214,6 +217,10 @@ func (b *Events) putTargets(_ context.Context, in *putTargetsInput) (*failures, 
 			return nil, notValid("Targets: Id " + t.Id)
 		case !lambdaARN.MatchString(t.Arn):
 			return nil, notValid("Parameter " + t.Arn + " is not valid. Reason: Provided Arn is not a function's.")
+		case t.DeadLetterConfig != nil && !queueForm.MatchString(aws.ToString(t.DeadLetterConfig.Arn)):
+			return nil, notValid("Parameter DeadLetterConfig.Arn of " + t.Id + " is not a queue's.")
+		case t.RetryPolicy != nil && !validRetries(t.RetryPolicy):
+			return nil, notValid("Parameter RetryPolicy of " + t.Id + ": MaximumRetryAttempts is in 0-185, MaximumEventAgeInSeconds in 60-86400.")
 		case t.Input != "" && (!json.Valid([]byte(t.Input)) || len(t.Input) > 8192):
 			return nil, notValid("Targets: Input of " + t.Id + " is not JSON of at most 8192 characters")
 		}
@@ -224,6 +231,11 @@ func (b *Events) putTargets(_ context.Context, in *putTargetsInput) (*failures, 
 	}
 	r.targets = targets
 	return noFailures, nil
+}
+
+func validRetries(p *types.RetryPolicy) bool {
+	return (p.MaximumRetryAttempts == nil || within(p.MaximumRetryAttempts, 0, 185)) &&
+		(p.MaximumEventAgeInSeconds == nil || within(p.MaximumEventAgeInSeconds, 60, 86400))
 }
 
 func without(targets []ruleTarget, ids ...string) []ruleTarget {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// bodyLimit is above all that the services take; SNS and SQS stop at 1 MiB.
-const bodyLimit = 16 << 20
+// bodyLimit is above all that the services take: a function's zip may have 50 MB.
+const bodyLimit = 64 << 20
 
 // Start listens on a free port of the loopback until Close and returns the URL.
 func (s *Server) Start() (string, error) {
@@ -52,6 +52,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	handler := s.route(service)
+	if protocol == rpcCBOR {
+		handler = translated(handler)
+	}
+	if s.isService(r) {
+		handler.ServeHTTP(w, r)
+		return
+	}
 	operation := operationOf(handler, service, r, body)
 	s.count(service, operation)
 	s.faulty(w, r, handler, protocol, service, operation)

@@ -140,8 +140,8 @@ func TestThrottleInEachProtocol(t *testing.T) {
 	s := newFront(t)
 	s.SetKnobs(awsloop.Knobs{Throttle: map[string]awsloop.Knob{"*": {P: 1}}})
 	want := map[string]string{
-		"sns.ListTopics": "RequestLimitExceeded", "ec2.DescribeInstances": "RequestLimitExceeded",
-		"autoscaling.DescribeAutoScalingInstances": "RequestLimitExceeded",
+		"sns.ListTopics": "Throttling", "ec2.DescribeInstances": "RequestLimitExceeded",
+		"autoscaling.DescribeAutoScalingInstances": "Throttling",
 	}
 	for operation, call := range calls {
 		code := want[operation]

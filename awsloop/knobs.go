@@ -30,6 +30,10 @@ type Knobs struct {
 	// Crash kills the function's process during an invocation, at a random
 	// moment within the knob's time. Drawn once per attempt.
 	Crash Knob
+
+	// Pending keeps a function that was just made or changed from being ready
+	// for the knob's time: its state is Pending, or its last update InProgress.
+	Pending Knob
 }
 
 // DeliveryKnobs are what can happen to a message on its way.

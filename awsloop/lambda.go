@@ -15,6 +15,7 @@ import (
 type Lambda struct {
 	server *Server
 	mux    *http.ServeMux
+	common FunctionOptions // of functions that are made by CreateFunction
 	mu     sync.Mutex
 	byName map[string]*Function
 }
@@ -36,14 +37,23 @@ func (l *Lambda) Create(o FunctionOptions) (*Function, error) {
 	if !functionName.MatchString(o.Name) {
 		return nil, fmt.Errorf("create function %q: the name is not 1 to 64 letters, digits, - and _", o.Name)
 	}
+	f := newFunction(l.server, o)
+	if err := l.add(f); err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// add has the function known.
+func (l *Lambda) add(f *Function) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.byName == nil || l.byName[o.Name] != nil {
-		return nil, fmt.Errorf("create function %s: it exists, or the server is closed", o.Name)
+	if l.byName == nil || l.byName[f.name()] != nil {
+		return fmt.Errorf("create function %s: it exists, or the server is closed", f.name())
 	}
-	f := newFunction(l.server, o)
-	l.byName[o.Name] = f
-	return f, nil
+	l.byName[f.name()] = f
+	return nil
 }
 
 // Find returns the function that a name or an ARN means, possibly with the

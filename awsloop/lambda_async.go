@@ -42,7 +42,7 @@ func checkAsync(payload []byte) error {
 // accept tries the event until it is done with.
 func (f *Function) accept(id string, payload []byte) {
 	f.spawn(func() {
-		ctx, cancel := context.WithTimeout(f.ctx, f.scaled(f.o.MaxAge))
+		ctx, cancel := context.WithTimeout(f.ctx, f.scaled(f.maxAge()))
 		defer cancel()
 		d := DeadLetter{RequestID: id, Payload: payload, Condition: "EventAgeExceeded"}
 		if !f.attempt(ctx, &d) && f.ctx.Err() == nil {
@@ -55,7 +55,7 @@ func (f *Function) accept(id string, payload []byte) {
 // of its concurrency is in use the event waits; Lambda asks again and again.
 func (f *Function) attempt(ctx context.Context, d *DeadLetter) bool {
 	for ; ; d.Attempts++ {
-		if d.Attempts > *f.o.Retries {
+		if d.Attempts > f.retries() {
 			d.Condition = "RetriesExhausted"
 			return false
 		}
@@ -78,17 +78,37 @@ func (f *Function) attempt(ctx context.Context, d *DeadLetter) bool {
 }
 
 func (f *Function) scaled(d time.Duration) time.Duration {
-	return time.Duration(float64(d) / f.o.Speed)
+	return time.Duration(float64(d) / f.options().Speed)
+}
+
+// retries and maxAge are the function's, unless it was configured otherwise.
+func (f *Function) retries() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.invokes != nil && f.invokes.MaximumRetryAttempts != nil {
+		return int(*f.invokes.MaximumRetryAttempts)
+	}
+	return *f.o.Retries
+}
+
+func (f *Function) maxAge() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.invokes != nil && f.invokes.MaximumEventAgeInSeconds != nil {
+		return time.Duration(*f.invokes.MaximumEventAgeInSeconds) * time.Second
+	}
+	return f.o.MaxAge
 }
 
 func (f *Function) bury(d DeadLetter) {
 	f.mu.Lock()
 	f.dead = append(f.dead, d)
 	f.mu.Unlock()
-	f.server.log.Warn("asynchronous invocation given up", "function", f.o.Name, "request", d.RequestID,
+	f.server.log.Warn("asynchronous invocation given up", "function", f.name(), "request", d.RequestID,
 		"condition", d.Condition, "attempts", d.Attempts, "response", string(d.Response))
-	if f.o.OnDead != nil {
-		f.o.OnDead(d)
+	f.sendRecord(d)
+	if told := f.options().OnDead; told != nil {
+		told(d)
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
 
 // FunctionOptions describe a function. Name and Bootstrap are needed.
@@ -33,6 +36,8 @@ type FunctionOptions struct {
 	OnDead func(DeadLetter)
 
 	Output io.Writer // of all its processes; nil for none
+
+	architecture types.Architecture // what it runs on; empty for this machine's
 }
 
 // Function is one function with its processes. As on Lambda each of them serves
@@ -42,20 +47,28 @@ type FunctionOptions struct {
 // It is safe for concurrent use.
 type Function struct {
 	server *Server
-	o      FunctionOptions
 	arn    string
+	tags   map[string]string
 	mail   mail // of InvokeAsync
 	slots  chan struct{}
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
-	mu     sync.Mutex
-	closed bool
-	boxes  map[*sandbox]struct{}
-	idle   []*sandbox
-	inits  []time.Duration
-	dead   []DeadLetter
+	mu      sync.Mutex
+	closed  bool
+	o       FunctionOptions
+	config  types.FunctionConfiguration
+	version int // counts changes
+	boxes   map[*sandbox]struct{}
+	idle    []*sandbox
+	inits   []time.Duration
+	dead    []DeadLetter
+
+	busyUntil time.Time // it was made or changed, and is not ready before
+	pending   bool      // it was made, not changed
+	rights    []statement
+	invokes   *types.FunctionEventInvokeConfig // nil for none
 }
 
 // ErrThrottled is returned for an invocation beyond the function's concurrency.
@@ -87,14 +100,44 @@ func newFunction(s *Server, o FunctionOptions) *Function {
 	f := &Function{
 		server: s,
 		o:      o,
-		arn:    "arn:aws:lambda:" + s.options.Region + ":" + s.options.Account + ":function:" + o.Name,
+		arn:    s.functionARN(o.Name),
 		mail:   mail{server: s, knobs: func(k Knobs) DeliveryKnobs { return k.Invokes }},
 		slots:  make(chan struct{}, o.Concurrency),
 		boxes:  map[*sandbox]struct{}{},
 	}
+	f.config = defaultConfiguration(s, o)
 	f.ctx, f.cancel = context.WithCancel(s.ctx)
 	return f
 }
+
+func (s *Server) functionARN(name string) string {
+	return "arn:aws:lambda:" + s.options.Region + ":" + s.options.Account + ":function:" + name
+}
+
+func defaultConfiguration(s *Server, o FunctionOptions) types.FunctionConfiguration {
+	c := types.FunctionConfiguration{
+		FunctionName: &o.Name, FunctionArn: aws.String(s.functionARN(o.Name)), Version: aws.String("$LATEST"),
+		Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), PackageType: types.PackageTypeZip,
+		Role:    aws.String("arn:aws:iam::" + s.options.Account + ":role/" + o.Name),
+		Timeout: aws.Int32(int32(o.Timeout.Seconds())), MemorySize: aws.Int32(128),
+		Architectures: []types.Architecture{native()},
+		LoggingConfig: &types.LoggingConfig{LogFormat: types.LogFormatText, LogGroup: aws.String("/aws/lambda/" + o.Name)},
+	}
+	if info, err := os.Stat(o.Bootstrap); err == nil {
+		c.CodeSize = info.Size()
+		c.LastModified = aws.String(info.ModTime().UTC().Format("2006-01-02T15:04:05.000-0700"))
+	}
+	return c
+}
+
+// options are what is in force now.
+func (f *Function) options() FunctionOptions {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.o
+}
+
+func (f *Function) name() string { return *f.config.FunctionName }
 
 // ARN is the function's, without a qualifier.
 func (f *Function) ARN() string { return f.arn }
@@ -181,10 +224,11 @@ func (f *Function) ready(id string) (*sandbox, outcome) {
 		return box, outcome{}
 	}
 	var failure outcome
-	for _, limit := range []time.Duration{f.o.InitTimeout, f.o.Timeout} {
+	o := f.options()
+	for _, limit := range []time.Duration{o.InitTimeout, o.Timeout} {
 		box, err := f.start()
 		if err != nil {
-			return nil, failed("Runtime.InvalidEntrypoint", id, "fork/exec "+f.o.Bootstrap+": "+err.Error())
+			return nil, failed("Runtime.InvalidEntrypoint", id, "fork/exec "+o.Bootstrap+": "+err.Error())
 		}
 		var ok bool
 		if failure, ok = box.init(id, limit); ok {
@@ -214,6 +258,10 @@ func (f *Function) park(box *sandbox) {
 	box.freeze()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if box.version != f.version {
+		box.kill()
+		return
+	}
 	f.idle = append(f.idle, box)
 }
 
@@ -273,21 +321,21 @@ func (f *Function) close() {
 // environ is what a process of the function sees, with a Runtime API at addr.
 //
 // Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-func (f *Function) environ(addr string) []string {
+func (f *Function) environ(o FunctionOptions, addr string) []string {
 	return slices.Concat([]string{
 		"PATH=" + os.Getenv("PATH"),
 		"LANG=en_US.UTF-8",
 		"TZ=:UTC",
-		"LAMBDA_TASK_ROOT=" + filepath.Dir(f.o.Bootstrap),
+		"LAMBDA_TASK_ROOT=" + filepath.Dir(o.Bootstrap),
 		"_HANDLER=bootstrap",
 		"AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023",
 		"AWS_LAMBDA_RUNTIME_API=" + addr,
-		"AWS_LAMBDA_FUNCTION_NAME=" + f.o.Name,
+		"AWS_LAMBDA_FUNCTION_NAME=" + o.Name,
 		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128",
 		"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
-		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + f.o.Name,
-	}, f.server.Environ(), f.o.Env)
+		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + o.Name,
+	}, f.server.Environ(), o.Env)
 }
 
 // sharedWriter lets several processes write to one writer.

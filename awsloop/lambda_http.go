@@ -5,21 +5,34 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 )
 
 // routes are the operations that Lambda answers.
 func (l *Lambda) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.Handle("POST /2015-03-31/functions/{name}/invocations", l.on("Invoke", invoke))
-	mux.Handle("GET /2015-03-31/functions/{name}", l.on("GetFunction", getFunction))
-	mux.Handle("GET /2015-03-31/functions/{name}/configuration", l.on("GetFunctionConfiguration", getConfiguration))
-	mux.Handle("/", unknownOperation)
+	for pattern, o := range map[string]operation{
+		"POST /2015-03-31/functions":                              l.do("CreateFunction", http.StatusCreated, l.createFunction),
+		"GET /2015-03-31/functions/{name}":                        l.do("GetFunction", http.StatusOK, l.getFunction),
+		"DELETE /2015-03-31/functions/{name}":                     l.do("DeleteFunction", http.StatusNoContent, l.deleteFunction),
+		"PUT /2015-03-31/functions/{name}/code":                   l.do("UpdateFunctionCode", http.StatusOK, l.updateCode),
+		"GET /2015-03-31/functions/{name}/configuration":          l.do("GetFunctionConfiguration", http.StatusOK, l.getConfiguration),
+		"PUT /2015-03-31/functions/{name}/configuration":          l.do("UpdateFunctionConfiguration", http.StatusOK, l.updateConfiguration),
+		"POST /2015-03-31/functions/{name}/invocations":           l.on("Invoke", invoke),
+		"GET /2015-03-31/functions/{name}/policy":                 l.do("GetPolicy", http.StatusOK, l.getPolicy),
+		"POST /2015-03-31/functions/{name}/policy":                l.do("AddPermission", http.StatusCreated, l.addPermission),
+		"DELETE /2015-03-31/functions/{name}/policy/{sid}":        l.do("RemovePermission", http.StatusNoContent, l.removePermission),
+		"PUT /2019-09-25/functions/{name}/event-invoke-config":    l.do("PutFunctionEventInvokeConfig", http.StatusOK, l.putInvokeConfig),
+		"GET /2019-09-25/functions/{name}/event-invoke-config":    l.do("GetFunctionEventInvokeConfig", http.StatusOK, l.getInvokeConfig),
+		"DELETE /2019-09-25/functions/{name}/event-invoke-config": l.do("DeleteFunctionEventInvokeConfig", http.StatusNoContent, l.deleteInvokeConfig),
+		"/": unknownOperation,
+	} {
+		mux.Handle(pattern, o)
+	}
 	return mux
 }
 
-// ServeHTTP answers Invoke, GetFunction and GetFunctionConfiguration.
+// ServeHTTP answers invocations and what makes, changes and tells of functions.
 func (l *Lambda) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.mux.ServeHTTP(w, r) }
 
 // Operation names what the request asks for.
@@ -102,47 +115,6 @@ func (f *Function) invokeSync(w http.ResponseWriter, r *http.Request, payload []
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(response) //nolint:errcheck // the client went away
-}
-
-// configuration is a FunctionConfiguration, as far as it means anything here.
-type configuration struct {
-	FunctionName, FunctionArn string
-	Runtime, Role, Handler    string
-	CodeSize                  int64
-	Timeout, MemorySize       int
-	LastModified, Version     string
-	State, LastUpdateStatus   string
-	PackageType               string
-	Architectures             []string
-	LoggingConfig             map[string]string
-}
-
-func (f *Function) configuration() configuration {
-	c := configuration{
-		FunctionName: f.o.Name, FunctionArn: f.arn,
-		Runtime: "provided.al2023", Handler: "bootstrap",
-		Role:    "arn:aws:iam::" + f.server.options.Account + ":role/" + f.o.Name,
-		Timeout: int(f.o.Timeout.Seconds()), MemorySize: 128,
-		Version: "$LATEST", State: "Active", LastUpdateStatus: "Successful",
-		PackageType: "Zip", Architectures: []string{"arm64"},
-		LoggingConfig: map[string]string{"LogFormat": "Text", "LogGroup": "/aws/lambda/" + f.o.Name},
-	}
-	if info, err := os.Stat(f.o.Bootstrap); err == nil {
-		c.CodeSize = info.Size()
-		c.LastModified = info.ModTime().UTC().Format("2006-01-02T15:04:05.000-0700")
-	}
-	return c
-}
-
-func getConfiguration(f *Function, w http.ResponseWriter, _ *http.Request) {
-	reply(w, f.configuration())
-}
-
-func getFunction(f *Function, w http.ResponseWriter, _ *http.Request) {
-	reply(w, map[string]any{
-		"Configuration": f.configuration(),
-		"Concurrency":   map[string]int{"ReservedConcurrentExecutions": f.o.Concurrency},
-	})
 }
 
 // reply answers with a JSON body.

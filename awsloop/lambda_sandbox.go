@@ -19,6 +19,7 @@ type sandbox struct {
 	cmd      *exec.Cmd
 	api      *http.Server
 	started  time.Time
+	version  int              // of the function
 	asks     chan struct{}    // the process asked for work
 	work     chan *invocation // what it gets
 	exited   chan struct{}    // closed when the process was reaped and its API is closed
@@ -33,21 +34,28 @@ type sandbox struct {
 
 // start starts a process, which isn't ready yet.
 func (f *Function) start() (*sandbox, error) {
+	f.mu.Lock()
+	o, version := f.o, f.version
+	f.mu.Unlock()
+	if o.architecture != "" && o.architecture != native() {
+		return nil, syscall.ENOEXEC
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the Runtime API: %w", err)
 	}
 	b := &sandbox{
 		function: f,
+		version:  version,
 		asks:     make(chan struct{}),
 		work:     make(chan *invocation),
 		exited:   make(chan struct{}),
 	}
 	b.api = &http.Server{Handler: b.routes(), ReadHeaderTimeout: time.Minute}
-	b.cmd = exec.Command(f.o.Bootstrap)
-	b.cmd.Dir = filepath.Dir(f.o.Bootstrap)
-	b.cmd.Env = f.environ(l.Addr().String())
-	b.cmd.Stdout, b.cmd.Stderr = f.o.Output, f.o.Output
+	b.cmd = exec.Command(o.Bootstrap)
+	b.cmd.Dir = filepath.Dir(o.Bootstrap)
+	b.cmd.Env = f.environ(o, l.Addr().String())
+	b.cmd.Stdout, b.cmd.Stderr = o.Output, o.Output
 	b.cmd.WaitDelay = time.Second // for output that a child holds open
 	// A group of its own, to kill what it started. Should this process die, the
 	// kernel hangs up on the group if it is stopped; if not, it finds its
@@ -118,7 +126,7 @@ func (b *sandbox) init(id string, limit time.Duration) (failure outcome, ok bool
 // serve has the process run the invocation and watches it until it asks for
 // more or is gone. It reports whether the process was there to take it.
 func (b *sandbox) serve(i *invocation) bool {
-	timeout := b.function.o.Timeout
+	timeout := b.function.options().Timeout
 	i.deadline = time.Now().Add(timeout)
 	b.mu.Lock()
 	b.current = i

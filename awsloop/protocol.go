@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
+
+	"github.com/aws/smithy-go/encoding/cbor"
 )
 
 // protocol is how a service's requests and errors look on the wire.
@@ -24,6 +27,8 @@ const (
 func protocolOf(r *http.Request) protocol {
 	service := credentialOf(r.Header.Get("Authorization")).service
 	switch {
+	case r.Header.Get(cborHeader) == cborName:
+		return rpcCBOR
 	case r.Header.Get("X-Amz-Target") != "":
 		return jsonRPC
 	case service == "ec2":
@@ -80,6 +85,9 @@ func operationOf(h http.Handler, service string, r *http.Request, body []byte) s
 	}
 	if _, operation, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
 		return operation
+	}
+	if protocolOf(r) == rpcCBOR {
+		return path.Base(r.URL.Path)
 	}
 	if p := protocolOf(r); p == query || p == ec2Query {
 		if form, err := url.ParseQuery(string(body)); err == nil && form.Has("Action") {
@@ -141,12 +149,20 @@ var codes = map[protocol]map[kind]code{
 		throttled:    {"ThrottlingException", 429},
 		unavailable:  {"ServiceUnavailableException", 503},
 	},
+	rpcCBOR: {
+		unsigned:     {"MissingAuthenticationTokenException", 403},
+		unknownKey:   {"UnrecognizedClientException", 403},
+		badSignature: {"InvalidSignatureException", 403},
+		expired:      {"InvalidSignatureException", 403},
+		throttled:    {"ThrottlingException", 400},
+		unavailable:  {"ServiceUnavailableException", 503},
+	},
 	query: {
 		unsigned:     {"MissingAuthenticationToken", 403},
 		unknownKey:   {"InvalidClientTokenId", 403},
 		badSignature: {"SignatureDoesNotMatch", 403},
 		expired:      {"SignatureDoesNotMatch", 403},
-		throttled:    {"RequestLimitExceeded", 503},
+		throttled:    {"Throttling", 400},
 		unavailable:  {"ServiceUnavailable", 503},
 	},
 	ec2Query: {
@@ -176,6 +192,9 @@ func (p protocol) refuse(w http.ResponseWriter, f fault) {
 // fail answers with an error in the protocol's form.
 func (p protocol) fail(w http.ResponseWriter, status int, name, message string) {
 	switch p {
+	case rpcCBOR:
+		writeCBOR(w, status, cbor.Map{"__type": cbor.String(name), "message": cbor.String(message)})
+		return
 	case jsonRPC, restJSON:
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		if p == restJSON {

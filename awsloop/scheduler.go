@@ -23,6 +23,7 @@ import (
 type Scheduler struct {
 	server *Server
 	lambda *Lambda
+	inside *inside // nil if nobody asks about rights
 	clock  *Clock
 	mux    *http.ServeMux
 	mail   mail

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+	"github.com/aws/smithy-go"
 )
 
 // Undelivered is an occurrence that Scheduler gave up handing over.
@@ -51,13 +53,13 @@ func (x *Scheduler) Fire(name string, scheduled time.Time) error {
 
 // firing is an occurrence, with the target as it was then.
 type firing struct {
-	arn       string
-	scheduled time.Time
-	target    types.Target
+	arn, group string
+	scheduled  time.Time
+	target     types.Target
 }
 
 func (e *entry) firing(scheduled time.Time) firing {
-	return firing{*e.Arn, scheduled.UTC().Truncate(time.Second), *e.Target}
+	return firing{*e.Arn, *e.GroupName, scheduled.UTC().Truncate(time.Second), *e.Target}
 }
 
 // fireDue fires all that is due, in the order of its time, and returns when
@@ -100,6 +102,9 @@ func (x *Scheduler) post(f firing) {
 // handOver has the function's queue accept the event. What the function makes
 // of it is no longer Scheduler's affair.
 func (x *Scheduler) handOver(f firing, attempt int) error {
+	if err := x.checkRole(context.Background(), f.group, &f.target); err != nil {
+		return err
+	}
 	function, err := x.lambda.Find(*f.target.Arn)
 	if err != nil {
 		return err
@@ -134,8 +139,43 @@ func (x *Scheduler) retry(ctx context.Context, f firing, err error) {
 	}
 	x.server.log.Warn("schedule not delivered", "schedule", f.arn, "scheduled", f.scheduled, "attempts", attempt, "err", err)
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	x.undone = append(x.undone, Undelivered{f.arn, f.scheduled, attempt, err})
+	x.mu.Unlock()
+	x.bury(ctx, f, attempt, err)
+}
+
+// bury puts the occurrence into the schedule's dead-letter queue, as the role may
+// that the schedule runs under.
+//
+// Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+func (x *Scheduler) bury(ctx context.Context, f firing, attempt int, cause error) {
+	if x.inside == nil || f.target.DeadLetterConfig == nil {
+		return
+	}
+	execution := x.server.guid()
+	err := x.checkRole(ctx, f.group, &f.target)
+	if err == nil {
+		err = x.inside.send(ctx, *f.target.DeadLetterConfig.Arn, x.payload(f, execution, attempt), map[string]string{
+			"ERROR_CODE": codeOf(cause), "ERROR_MESSAGE": oneLine(cause), "EXECUTION_ID": execution, "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
+			"IS_PAYLOAD_TRUNCATED": "false", "RETRY_ATTEMPTS": strconv.Itoa(attempt - 1), "SCHEDULE_ARN": f.arn,
+			"SCHEDULED_TIME": f.scheduled.Format(time.RFC3339), "TARGET_ARN": *f.target.Arn,
+		})
+	}
+	if err != nil && ctx.Err() == nil {
+		x.server.log.Error("undelivered occurrence lost", "schedule", f.arn, "scheduled", f.scheduled, "err", err)
+	}
+}
+
+// codeOf is how the target's service names the error.
+func codeOf(err error) string {
+	var known smithy.APIError
+	switch {
+	case errors.Is(err, errNoFunction):
+		return "AWS.Lambda.ResourceNotFoundException"
+	case errors.As(err, &known):
+		return known.ErrorCode()
+	}
+	return "AWS.Scheduler.InternalServerError"
 }
 
 // payload is the target's input with its keywords replaced, wherever they are;

@@ -1,6 +1,7 @@
 package awsloop
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -94,6 +95,26 @@ func (x *Scheduler) group(name string) (*group, error) {
 func (x *Scheduler) groupARN(name string) string {
 	return "arn:aws:scheduler:" + x.server.options.Region + ":" + x.server.options.Account + ":schedule-group/" + name
 }
+
+// checkRole says that Scheduler can't assume a target's role: there is none, or
+// it doesn't trust the group. Nobody asks where services are served alone.
+//
+// Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+func (x *Scheduler) checkRole(ctx context.Context, group string, t *types.Target) error {
+	if x.inside == nil {
+		return nil
+	}
+	err := x.inside.assume(ctx, *t.RoleArn, "scheduler.amazonaws.com", map[string]string{
+		"aws:SourceAccount": x.server.options.Account, "aws:SourceArn": x.groupARN(group),
+	})
+	if err != nil {
+		x.server.log.Info("role not assumed by Scheduler", "role", *t.RoleArn, "err", err)
+		return errSchedulerRole
+	}
+	return nil
+}
+
+var errSchedulerRole = notValid("The execution role you provide must allow AWS EventBridge Scheduler to assume the role.")
 
 // tagged finds the group that the request's ARN means; schedules have no tags.
 func (x *Scheduler) tagged(r *http.Request) (*group, error) {

@@ -2,6 +2,7 @@ package awsloop
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"net/http"
 	"strings"
@@ -27,7 +28,7 @@ type entry struct {
 }
 
 func (x *Scheduler) createSchedule(r *http.Request, body []byte) (any, error) {
-	e, err := x.define(r.PathValue("name"), body)
+	e, err := x.define(r.Context(), r.PathValue("name"), body)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +43,7 @@ func (x *Scheduler) createSchedule(r *http.Request, body []byte) (any, error) {
 // updateSchedule replaces all; what is left out is as if it had been left out
 // when it was created, the state too. A rate starts anew.
 func (x *Scheduler) updateSchedule(r *http.Request, body []byte) (any, error) {
-	e, err := x.define(r.PathValue("name"), body)
+	e, err := x.define(r.Context(), r.PathValue("name"), body)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func (x *Scheduler) updateSchedule(r *http.Request, body []byte) (any, error) {
 }
 
 // define makes a schedule of a request.
-func (x *Scheduler) define(name string, body []byte) (*entry, error) {
+func (x *Scheduler) define(ctx context.Context, name string, body []byte) (*entry, error) {
 	var in definition
 	if err := decode(body, &in); err != nil {
 		return nil, err
@@ -71,6 +72,9 @@ func (x *Scheduler) define(name string, body []byte) (*entry, error) {
 	}
 	groupName := cmp.Or(aws.ToString(in.GroupName), "default")
 	if _, err := x.group(groupName); err != nil {
+		return nil, err
+	}
+	if err := x.checkRole(ctx, groupName, in.Target); err != nil {
 		return nil, err
 	}
 	now := x.clock.Now()

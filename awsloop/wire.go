@@ -94,6 +94,10 @@ func wire(v reflect.Value) any {
 			all[i] = wire(v.Index(i))
 		}
 		return all
+	case reflect.Map:
+		if v.IsNil() {
+			return nil
+		}
 	case reflect.String: // an enumeration, when it isn't a pointer
 		if v.Len() == 0 {
 			return nil

@@ -1,0 +1,7 @@
+package awsloop
+
+// For the tests of the package's outside.
+var (
+	Bootstrap = bootstrap
+	Native    = string(native())
+)
