@@ -101,7 +101,7 @@ func (a *Account) execute(ctx context.Context, set *changeSet) error {
 func (a *Account) applyDocument(ctx context.Context, i *stack.Installation, s *survey, fresh bool) (err error) {
 	version := s.document
 	if fresh {
-		if version, err = a.newDefault(ctx, i); err != nil {
+		if version, _, err = a.newDefault(ctx, i); err != nil {
 			return err
 		}
 	}

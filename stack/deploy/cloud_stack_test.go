@@ -231,7 +231,7 @@ func (f fakeCloudFormation) ExecuteChangeSet(_ context.Context, in *cloudformati
 		if set.executed != types.ExecutionStatusAvailable || s.finish != nil {
 			return nil, apiError("InvalidChangeSetStatus", "ChangeSet cannot be executed in its current status")
 		}
-		set.executed = types.ExecutionStatusExecuteInProgress
+		set.executed, s.tags = types.ExecutionStatusExecuteInProgress, set.in.Tags
 		verb := "UPDATE"
 		if s.status == types.StackStatusReviewInProgress {
 			verb = "CREATE"

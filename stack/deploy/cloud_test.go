@@ -292,3 +292,8 @@ func daily(name string) job.Job {
 		When: scheduleSpec("30 2 * * *", name), Overlap: job.Skip, Catchup: job.Catchup{Mode: job.CatchupNone},
 	}
 }
+
+func edit(j job.Job) job.Job {
+	j.Command += " # edited"
+	return j
+}

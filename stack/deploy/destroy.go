@@ -140,8 +140,10 @@ func (a *Account) PlanDestroy(ctx context.Context, i *stack.Installation, o Dest
 		switch {
 		case err != nil:
 			p.Warnings = append(p.Warnings, fmt.Sprintf("nobody can say which runs are open: %v", err))
-		case len(open) > 0:
-			p.Warnings = append(p.Warnings, fmt.Sprintf("%s will not be followed to their end: %s", counted(len(open), "open run"), list(open)))
+		case len(open) == 1:
+			p.Warnings = append(p.Warnings, "1 open run will not be followed to its end: "+open[0])
+		case len(open) > 1:
+			p.Warnings = append(p.Warnings, fmt.Sprintf("%d open runs will not be followed to their end: %s", len(open), list(open)))
 		}
 	}
 	return p, nil

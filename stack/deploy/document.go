@@ -17,20 +17,18 @@ import (
 
 // newDefault is the version of the document that has to become its default,
 // since its content is ours and the default's isn't; empty if there is nothing
-// to do, or nothing that can be done.
-func (a *Account) newDefault(ctx context.Context, i *stack.Installation) (version string, err error) {
+// to do. If neither is ours, there is nothing that can be done.
+func (a *Account) newDefault(ctx context.Context, i *stack.Installation) (version string, ours bool, err error) {
 	if !i.OwnDocument() {
-		return "", nil
+		return "", true, nil
 	}
-	_, ours, err := a.document(ctx, i, "$DEFAULT")
-	if ours || err != nil {
-		return "", err
+	if _, ours, err = a.document(ctx, i, "$DEFAULT"); ours || err != nil {
+		return "", ours, err
 	}
-	version, ours, err = a.document(ctx, i, "$LATEST")
-	if !ours {
+	if version, ours, err = a.document(ctx, i, "$LATEST"); !ours {
 		version = ""
 	}
-	return version, err
+	return version, ours, err
 }
 
 // document reads a version of the document, and whether its content is ours.

@@ -112,7 +112,7 @@ func (s *standing) ready(name string) error {
 	if busy(s.status) {
 		return refuse("CloudFormation is at work on it; try again when it has ended")
 	}
-	return refuse("solocron does not know this state")
+	return refuse("nothing that solocron does leads there; CloudFormation's console says what can be done")
 }
 
 // serves reports whether the function is there.

@@ -31,6 +31,7 @@ type survey struct {
 	action Action // on the stack
 	// document is the version of the document that has to become its default.
 	document string
+	ours     bool // it, or its default, is as this version makes it
 
 	jobs      []dispatch.Deployed // nil if there is no function to ask
 	wanted    map[string]wanted
@@ -68,7 +69,7 @@ func (a *Account) survey(ctx context.Context, i *stack.Installation, o Options) 
 	g.Go(func() (err error) { s.bucket, err = a.bucket(within, i, s.place, s.stack, o.Bucket); return err })
 	if s.stack != nil {
 		g.Go(func() (err error) { s.jobs, err = a.deployed(within); return err })
-		g.Go(func() (err error) { s.document, err = a.newDefault(within, i); return err })
+		g.Go(func() (err error) { s.document, s.ours, err = a.newDefault(within, i); return err })
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err

@@ -26,6 +26,9 @@ func (a *Account) warnings(i *stack.Installation, s *survey, hosts []Hosts) []st
 	if s.stack.hasTable() && !s.table {
 		add("the table %s is gone, though the stack made it: solocron destroy --confirm %s and apply make a new one", i.Name, i.Name)
 	}
+	if s.stack != nil && s.action == None && !s.ours {
+		add("document %s was changed by hand, and commands are sent with it; remove it, and apply with another name in fleet.document", i.File.Fleet.EC2.Document)
+	}
 	all = append(all, policy.Warnings(i)...)
 	if len(i.TopicARNs()) == 0 {
 		add("nobody is told when a job fails: there is no target under notify.targets")
