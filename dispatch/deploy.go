@@ -110,7 +110,7 @@ func (d *Dispatcher) Deploy(ctx context.Context, change Deployment) error {
 	if len(p.moved) > 0 {
 		return fmt.Errorf("deploy: jobs %s: %w", strings.Join(p.moved, ", "), ErrMoved)
 	}
-	if err := each(p.settle, func(k ledger.Job) error { return d.settle(ctx, k, at) }); err != nil {
+	if err := each(p.settle, func(k ledger.Job) error { return d.windUp(ctx, k, at) }); err != nil {
 		return fmt.Errorf("deploy: %w", err)
 	}
 	err = errors.Join(
@@ -125,6 +125,17 @@ func (d *Dispatcher) Deploy(ctx context.Context, change Deployment) error {
 		return fmt.Errorf("deploy: %w", err)
 	}
 	return nil
+}
+
+// windUp settles what a job owes by its present entry. One that can't be read must
+// not keep a better one out.
+func (d *Dispatcher) windUp(ctx context.Context, k ledger.Job, at time.Time) error {
+	err := d.settle(ctx, k, at)
+	if errors.Is(err, ledger.ErrCorrupt) {
+		d.Log.Error("what the job owed is not known", "job", k.Name, "error", err)
+		return nil
+	}
+	return err
 }
 
 // specs are the jobs to put.

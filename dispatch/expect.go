@@ -8,7 +8,6 @@ import (
 
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/run"
-	"github.com/solocron/solocron/schedule"
 )
 
 // A timer that a dispatcher doesn't hold itself may lose a due time, deliver it
@@ -43,11 +42,7 @@ func (d *Dispatcher) settle(ctx context.Context, k ledger.Job, until time.Time) 
 // expect gives every due time of the job up to until its run, and records that
 // they have one.
 func (d *Dispatcher) expect(ctx context.Context, k ledger.Job, until time.Time) error {
-	j, err := d.spec(ctx, k.Hash)
-	if err != nil {
-		return err
-	}
-	when, err := schedule.Parse(j.When)
+	j, when, err := d.entry(ctx, k.Hash)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,14 @@
 package dispatch
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/solocron/solocron/job"
+	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/run"
 )
 
@@ -49,6 +51,68 @@ func TestSweepAfterAPause(t *testing.T) {
 		c.sweep()
 		c.once(1)
 	})
+}
+
+// What is wrong with one job keeps no other from its due.
+func TestSweepOfABrokenJob(t *testing.T) {
+	inCloud(t, []string{"a"}, []job.Job{aJob("good", "@hourly"), aJob("well", "@hourly")}, func(t *testing.T, c *cloud) {
+		for _, name := range []string{"bad", "worse"} {
+			broken := ledger.JobSpec{Name: name, Hash: "hash of " + name, When: "w", Body: []byte("{")}
+			if err := c.ledger.PutJobs(t.Context(), now(), broken); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Hour + 2*time.Minute)
+		err := c.fresh().Sweep(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "job bad") || !strings.Contains(err.Error(), "job worse") {
+			t.Errorf("sweep: %v", err)
+		}
+		pass(2 * time.Second)
+		c.news()
+		for _, name := range []string{"good", "well"} {
+			if r := c.only(name); r.State != run.Succeeded {
+				t.Errorf("%s: %s %s", name, r.State, r.Reason)
+			}
+		}
+	})
+}
+
+// A sweep that takes long does not take the due times of an edit that came
+// meanwhile for those it compared.
+func TestSweepWhileEdited(t *testing.T) {
+	j := aJob("j", "* * * * *")
+	inCloud(t, []string{"a"}, []job.Job{j}, func(t *testing.T, c *cloud) {
+		pass(30 * time.Second)
+		halves := j
+		halves.When.Expr = "every 30s"
+		slow := c.fresh()
+		slow.Ledger = &stalled{c.ledger, func() {
+			c.deploy(edit(&j, halves))
+			pass(3 * time.Minute)
+		}}
+		if err := slow.Sweep(t.Context()); err != nil {
+			t.Error(err)
+		}
+		c.sweep()
+		c.sweep()
+		for at := midnight.Add(time.Minute); at.Before(midnight.Add(3 * time.Minute)); at = at.Add(30 * time.Second) {
+			if _, err := c.ledger.Run(t.Context(), run.ID("j", at)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// stalled is a ledger whose list of jobs takes long to arrive.
+type stalled struct {
+	ledger.Ledger
+	meanwhile func()
+}
+
+func (l *stalled) Jobs(ctx context.Context) ([]ledger.Job, error) {
+	jobs, err := l.Ledger.Jobs(ctx)
+	l.meanwhile()
+	return jobs, err
 }
 
 // EventBridge has no due time where the clock jumps; the sweep has.

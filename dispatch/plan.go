@@ -87,11 +87,7 @@ func (d *Dispatcher) owe(ctx context.Context, p *planned, k ledger.Job, at time.
 		p.last = last
 		return nil
 	}
-	old, err := d.spec(ctx, k.Hash)
-	if err != nil {
-		return err
-	}
-	when, err := schedule.Parse(old.When)
+	old, when, err := d.entry(ctx, k.Hash)
 	if err != nil {
 		return fmt.Errorf("its schedule until now: %w", err)
 	}

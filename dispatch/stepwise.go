@@ -14,7 +14,6 @@ import (
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/run"
-	"github.com/solocron/solocron/schedule"
 )
 
 // A stepwise dispatcher lives for one event at a time, as in a Lambda: a due
@@ -49,11 +48,7 @@ func (d *Dispatcher) Due(ctx context.Context, name, spec string, due time.Time) 
 	if spec == "" || due.After(k.Since) {
 		spec = k.Hash
 	}
-	j, err := d.spec(ctx, spec)
-	if err != nil {
-		return err
-	}
-	when, err := schedule.Parse(j.When)
+	j, when, err := d.entry(ctx, spec)
 	if err != nil {
 		return fmt.Errorf("job %s: %w", name, err)
 	}
@@ -219,10 +214,11 @@ func (d *Dispatcher) Settle(ctx context.Context) error {
 // next steps the runs that wait for the slots that came free.
 func (d *Dispatcher) next(ctx context.Context) error {
 	d.mu.Lock()
-	jobs := d.freed
+	slices.Sort(d.freed)
+	jobs := slices.Compact(d.freed)
 	d.freed = nil
 	d.mu.Unlock()
-	for _, name := range jobs {
+	return each(jobs, func(name string) error {
 		if err := d.relearn(ctx, name); err != nil {
 			return err
 		}
@@ -235,8 +231,8 @@ func (d *Dispatcher) next(ctx context.Context) error {
 				return err
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // learn takes over what the ledger says of a job.

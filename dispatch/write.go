@@ -14,6 +14,7 @@ import (
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/run"
+	"github.com/solocron/solocron/schedule"
 )
 
 // apply is write for events that take no slot and bring no detail.
@@ -164,6 +165,19 @@ func (d *Dispatcher) spec(ctx context.Context, hash string) (job.Job, error) {
 	d.specs[hash] = j
 	d.mu.Unlock()
 	return j, nil
+}
+
+// entry is a job as it stood under the hash, with its schedule.
+func (d *Dispatcher) entry(ctx context.Context, hash string) (job.Job, *schedule.Schedule, error) {
+	j, err := d.spec(ctx, hash)
+	if err != nil {
+		return j, nil, err
+	}
+	when, err := schedule.Parse(j.When)
+	if err != nil {
+		err = fmt.Errorf("job spec %s: %w: %w", hash, ledger.ErrCorrupt, err)
+	}
+	return j, when, err
 }
 
 // newRun is the planned run of one due time. It is not in the ledger yet.
