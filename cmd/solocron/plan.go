@@ -33,11 +33,16 @@ change, 1 error, 2 there are changes.`,
 			if err != nil {
 				return err
 			}
-			err = g.print(cmd, p, func(s screen) string { return viewPlan(p, s) })
-			if err == nil && detailed && p.Changed() {
+			if err := g.print(cmd, p, func(s screen) string { return viewPlan(p, s) }); err != nil {
+				return err
+			}
+			if p.Changed() {
+				cmd.PrintErrln("solocron apply does this")
+			}
+			if detailed && p.Changed() {
 				return &exitError{code: codeChanges}
 			}
-			return err
+			return nil
 		},
 	}
 	o.flags(c)

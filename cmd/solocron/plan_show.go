@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/solocron/solocron/schedule"
 	"github.com/solocron/solocron/stack/cost"
 	"github.com/solocron/solocron/stack/deploy"
+	"github.com/solocron/solocron/stack/policy"
 )
 
 // page is a plan as people read it: one section below the other, and of long
@@ -35,7 +38,9 @@ func viewPlan(p *deploy.Plan, s screen) string {
 	v.rights(p.Rights)
 	v.cost(p.Cost)
 	v.warnings(p.Warnings)
-	v.end(p)
+	if !p.Changed() {
+		v.WriteString("\nNothing to do: what is there is what the file says.\n")
+	}
 	return v.String()
 }
 
@@ -198,12 +203,39 @@ func (v *page) rights(all []deploy.Right) {
 		return
 	}
 	v.section("Rights")
-	t := table{indent: "  ", cut: true}
-	for _, r := range all {
-		t.add(marks[r.Action], cell{text: r.Role}, cell{text: strings.Join(r.Statement.Actions, " ")}, cell{r.Statement.Needs, faint})
+	role, t := "", table{indent: "    "}
+	flush := func() {
+		v.WriteString(t.render(v.screen))
+		t.rows = nil
 	}
-	v.WriteString(t.render(v.screen))
+	for _, r := range all {
+		if r.Role != role {
+			flush()
+			role = r.Role
+			fmt.Fprintf(v, "  %s\n", sanitize(role))
+		}
+		mark := marks[r.Action]
+		t.add(mark, cell{text: r.Statement.Needs})
+		if r.Before != nil {
+			t.add(cell{}, cell{"before: " + rule(*r.Before), red})
+			t.add(cell{}, cell{"after:  " + rule(r.Statement), green})
+			continue
+		}
+		t.add(cell{}, cell{strings.Join(r.Statement.Actions, " "), faint})
+	}
+	flush()
 	v.WriteString("  solocron iam prints every statement in full\n")
+}
+
+// rule is a statement on one line.
+func rule(s policy.Statement) string {
+	text := strings.Join(s.Actions, " ") + " on " + strings.Join(s.Resources, " ")
+	for _, operator := range slices.Sorted(maps.Keys(s.Condition)) {
+		for _, key := range slices.Sorted(maps.Keys(s.Condition[operator])) {
+			text += " if " + key + " " + operator + " " + strings.Join(s.Condition[operator][key], " or ")
+		}
+	}
+	return text
 }
 
 func (v *page) cost(e cost.Estimate) {
@@ -227,14 +259,6 @@ func (v *page) warnings(all []string) {
 		}
 		fmt.Fprintf(v, "  %s %s\n", v.paint(yellow, "!"), sanitize(w))
 	}
-}
-
-func (v *page) end(p *deploy.Plan) {
-	if !p.Changed() {
-		v.WriteString("\nNothing to do: what is there is what the file says.\n")
-		return
-	}
-	v.WriteString("\nsolocron apply does this.\n")
 }
 
 // clocks are due times as the job's zone shows them.
