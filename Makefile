@@ -3,18 +3,29 @@
 
 VERSION := $(shell git describe --tags --dirty 2>/dev/null)
 LDFLAGS := $(strip -s -w $(if $(VERSION),-X main.release=$(VERSION)))
+PROGRAM := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/solocron ./cmd/solocron
+
+# The Lambda function, which is in the program if it is here when that is built.
+FUNCTION := stack/function/embedded/function.zip
 
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: build ## run the daemon on examples/quickstart.yaml until Ctrl-C
+demo: without ## run the daemon on examples/quickstart.yaml until Ctrl-C
 	@exec ./bin/solocron serve --file examples/quickstart.yaml
 
 .PHONY: build
-build: ## build the static binary bin/solocron
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/solocron ./cmd/solocron
+build: ## build the static binary bin/solocron, with the Lambda function inside
+	go run ./build/function $(if $(VERSION),-release $(VERSION)) $(FUNCTION)
+	$(PROGRAM)
+
+# Most of the time of a first build is the function's.
+.PHONY: without
+without:
+	@rm -f $(FUNCTION)
+	$(PROGRAM)
 
 .PHONY: test
 test: ## install what the tests need, then run them all; a skipped test fails
@@ -29,11 +40,11 @@ lint: ## run every linter over Go, shell and the dependencies
 	@sh build/lint.sh
 
 .PHONY: bench
-bench: build ## measure the hot paths, then how late commands start when many are due
+bench: without ## measure the hot paths, then how late commands start when many are due
 	go test -run '^$$' -bench . -benchmem ./schedule/... ./ledger/...
 	go test -run '^$$' -bench . -benchtime 1s ./fleet/ec2fleet ./e2e/aws
 	go run ./bench
 
 .PHONY: clean
 clean: ## remove what was built and what the demo left
-	rm -rf bin dist demo-state
+	rm -rf bin dist demo-state $(FUNCTION)

@@ -4,14 +4,16 @@
 # Makes sure that the programs which the tests use are there: all of them, or
 # the ones named. As root on Debian and its kin the missing packages are
 # installed, without starting a service; anybody else is told what to install.
-# moto has no package there: pip puts it into an environment of its own.
+# moto and cfn-lint have no package there: pip puts each into an environment of
+# its own. terraform has none either, and is left to whoever is here.
 set -eu
 
-# One line each: program, Debian packages (for moto_server, what pip needs).
+# One line each: program, Debian packages (what pip needs, if it comes from there).
 known='
 aws awscli python3-botocore
 bash bash
 busybox busybox
+cfn-lint python3-venv
 curl curl
 dash dash
 flock util-linux
@@ -29,6 +31,7 @@ shellcheck shellcheck
 ssh-agent openssh-client
 ssh-keygen openssh-client
 sshd openssh-server
+terraform
 wget wget
 '
 
@@ -54,17 +57,20 @@ tell() {
 	missing | while read -r program packages; do
 		case $program in
 		moto_server) printf '%s\n' "missing: $program (Python: pip install '$moto')" >&2 ;;
+		cfn-lint) printf '%s\n' "missing: $program (Python: pip install '$cfnlint')" >&2 ;;
+		terraform) printf '%s\n' "missing: $program (https://developer.hashicorp.com/terraform/install)" >&2 ;;
 		*) printf '%s\n' "missing: $program (Debian: $packages)" >&2 ;;
 		esac
 	done
 }
 
 moto='moto[server]~=5.2.1'
-install_moto() {
-	home=/usr/local/lib/solocron-moto
+cfnlint='cfn-lint~=1.51'
+install_python() { # install_python PROGRAM REQUIREMENT
+	home=/usr/local/lib/solocron-$1
 	python3 -m venv "$home"
-	"$home/bin/pip" install --quiet "$moto"
-	ln -sf "$home/bin/moto_server" /usr/local/bin/moto_server
+	"$home/bin/pip" install --quiet "$2"
+	ln -sf "$home/bin/$1" "/usr/local/bin/$1"
 }
 
 # Until the end, policy-rc.d keeps the packages from starting their services,
@@ -92,9 +98,12 @@ install_missing() {
 	apt-get update -qq
 	# shellcheck disable=SC2046 # one word for each package
 	apt-get install -qq -y --no-install-recommends $(packages) </dev/null >/dev/null
-	case " $(missing | cut -d ' ' -f 1 | tr '\n' ' ')" in
-	*' moto_server '*) install_moto ;;
-	esac
+	for program in $(missing | cut -d ' ' -f 1); do
+		case $program in
+		moto_server) install_python moto_server "$moto" ;;
+		cfn-lint) install_python cfn-lint "$cfnlint" ;;
+		esac
+	done
 }
 
 wanted=$*

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// The same sources make the same bytes, wherever they are put and whatever the
+// one who builds has set for himself.
+func TestSameEveryTime(t *testing.T) {
+	t.Chdir("../..")
+	first := build(t)
+	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("GOFLAGS", "-buildvcs=true -ldflags=-X=main.release=other")
+	t.Setenv("TZ", "Asia/Tokyo")
+	if !bytes.Equal(first, build(t)) {
+		t.Error("built twice, the function has two contents")
+	}
+	z, err := zip.NewReader(bytes.NewReader(first), int64(len(first)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(z.File) != 1 || z.File[0].Name != "bootstrap" || z.File[0].Mode() != 0o755 {
+		t.Errorf("%d files, the first %s with mode %s", len(z.File), z.File[0].Name, z.File[0].Mode())
+	}
+}
+
+func build(t *testing.T) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "function.zip")
+	if err := write(path, "v1.2.3", "arm64"); err != nil {
+		t.Fatal(err)
+	}
+	zipped, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zipped
+}
