@@ -37,7 +37,7 @@ const (
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-provided.html
 const bootstrap = "bootstrap"
 
-// ErrNone: this program was built without the function.
+// ErrNone says that this program was built without the function.
 var ErrNone = errors.New("this build has no function inside: make build, or --code FILE")
 
 // The folder has a file of its own, since there has to be something to embed.
@@ -98,7 +98,7 @@ func read(data []byte) (Code, error) {
 		unzipped += min(f.UncompressedSize64, maxUnzipped+1)
 	}
 	if unzipped > maxUnzipped {
-		return Code{}, fmt.Errorf("Lambda unzips at most %d MB", maxUnzipped>>20)
+		return Code{}, fmt.Errorf("unzipped, Lambda takes at most %d MB", maxUnzipped>>20)
 	}
 	architecture, err := examine(files)
 	if err != nil {

@@ -48,62 +48,65 @@ func (a alarm) terraform(m *module, r *Resource) {
 	}
 }
 
-// The usual of an alarm: counted over five minutes.
-const period = 300
+// period is what is counted together.
+const period = 300 // seconds
 
-// tell makes an alarm of more than nothing of a metric. What is repeated by
-// itself, and so may happen now and then, is told of when it happens in two of
-// three periods.
-func (t *Template) tell(id, name, says, namespace, metric string, of dimension, often bool) {
-	a := alarm{
-		AlarmName: t.installation.Name + "-" + name, AlarmDescription: says,
-		Namespace: namespace, MetricName: metric, Dimensions: []dimension{of}, Statistic: "Sum",
-		Period: period, EvaluationPeriods: 1, DatapointsToAlarm: 1,
-		ComparisonOperator: "GreaterThanThreshold", Threshold: 0, TreatMissingData: "notBreaching",
-		AlarmActions: t.alarmed(),
-	}
-	if often {
-		a.EvaluationPeriods, a.DatapointsToAlarm = 3, 2
-	}
-	t.add(id, a)
-}
-
-// alarms watch what solocron can't tell by itself, since it did not run.
+// alarms watch what solocron can't tell by itself, since it did not run. What is
+// repeated anyway may happen now and then: it is told of when it lasts.
 func (t *Template) alarms() {
 	i := t.installation
 	function := dimension{"FunctionName", text(i.Name)}
-	t.tell("ErrorsAlarm", "errors", "The function keeps failing. Its log group says why.", "AWS/Lambda", "Errors", function, true)
-	t.tell("ThrottlesAlarm", "throttles", "Lambda keeps refusing to run the function: the account's concurrency is used up.", "AWS/Lambda", "Throttles", function, true)
-	t.tell("DroppedAlarm", "dropped", "Lambda gave up an event without running the function.", "AWS/Lambda", "AsyncEventsDropped", function, false)
+	t.alarm("ErrorsAlarm", "errors", "The function keeps failing. Its log group says why.", lasts(counted("AWS/Lambda", "Errors", function)))
+	t.alarm("ThrottlesAlarm", "throttles", "Lambda keeps refusing to run the function: the account's concurrency is used up.", lasts(counted("AWS/Lambda", "Throttles", function)))
+	t.alarm("DroppedAlarm", "dropped", "Lambda gave up an event without running the function.", counted("AWS/Lambda", "AsyncEventsDropped", function))
 
 	// https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html
 	group := dimension{"ScheduleGroup", text(i.Group())}
-	t.tell("ScheduleErrorsAlarm", "schedule-errors", "EventBridge Scheduler keeps failing to invoke the function.", "AWS/Scheduler", "TargetErrorCount", group, true)
-	t.tell("ScheduleDroppedAlarm", "schedule-dropped", "EventBridge Scheduler gave up a due time. The sweep starts it if it is not too late.", "AWS/Scheduler", "InvocationDroppedCount", group, false)
+	t.alarm("ScheduleErrorsAlarm", "schedule-errors", "EventBridge Scheduler keeps failing to invoke the function.", lasts(counted("AWS/Scheduler", "TargetErrorCount", group)))
+	t.alarm("ScheduleDroppedAlarm", "schedule-dropped", "EventBridge Scheduler gave up a due time. The sweep starts it if it is not too late.", counted("AWS/Scheduler", "InvocationDroppedCount", group))
 
-	for _, q := range []struct{ id, name, queue string }{
-		{"ScheduleQueueAlarm", "schedules-undelivered", i.ScheduleQueue()},
-		{"EventQueueAlarm", "events-undelivered", i.EventQueue()},
-	} {
-		t.tell(q.id, q.name, "There are messages in the queue "+q.queue+": their attributes say what was not delivered and why. Purge it when that is settled.",
-			"AWS/SQS", "ApproximateNumberOfMessagesVisible", dimension{"QueueName", text(q.queue)}, false)
-	}
+	t.undelivered("ScheduleQueueAlarm", "schedules-undelivered", i.ScheduleQueue())
+	t.undelivered("EventQueueAlarm", "events-undelivered", i.EventQueue())
 	t.unswept()
 }
 
-// unswept tells when there was no sweep for ten minutes: nothing looks after
+func (t *Template) alarm(id, name, says string, a alarm) {
+	a.AlarmName, a.AlarmDescription, a.AlarmActions = t.installation.Name+"-"+name, says, t.alarmed()
+	t.add(id, a)
+}
+
+// counted goes off when a metric is more than nothing.
+func counted(namespace, metric string, of dimension) alarm {
+	return alarm{
+		Namespace: namespace, MetricName: metric, Dimensions: []dimension{of}, Statistic: "Sum",
+		Period: period, EvaluationPeriods: 1, DatapointsToAlarm: 1,
+		ComparisonOperator: "GreaterThanThreshold", Threshold: 0, TreatMissingData: "notBreaching",
+	}
+}
+
+// lasts goes off when it is so in two of three periods.
+func lasts(a alarm) alarm {
+	a.EvaluationPeriods, a.DatapointsToAlarm = 3, 2
+	return a
+}
+
+// undelivered goes off, and stays so, while there is a message in a queue.
+func (t *Template) undelivered(id, name, queue string) {
+	a := counted("AWS/SQS", "ApproximateNumberOfMessagesVisible", dimension{"QueueName", text(queue)})
+	a.Statistic = "Maximum"
+	t.alarm(id, name, "Messages in the queue "+queue+" say what was not delivered, and why. Purge it when that is settled.", a)
+}
+
+// unswept goes off when there was no sweep for ten minutes: nothing looks after
 // due times and runs then. EventBridge reports no zeros, so that nothing at all
-// is the alarm; and hence the alarm goes off once while the stack is new.
+// is the alarm; and hence it goes off once while the stack is new.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
 func (t *Template) unswept() {
-	i := t.installation
-	t.add("SweepAlarm", alarm{
-		AlarmName: i.Name + "-sweep-missing", AlarmDescription: "The rule " + i.SweepRule() + " does not invoke the function any more, and nothing else looks after runs.",
-		Namespace: "AWS/Events", MetricName: "Invocations", Dimensions: []dimension{{"RuleName", text(i.SweepRule())}}, Statistic: "Sum",
-		Period: period, EvaluationPeriods: 2, DatapointsToAlarm: 2,
-		ComparisonOperator: "LessThanThreshold", Threshold: 1, TreatMissingData: "breaching",
-		AlarmActions: t.alarmed(),
-	})
+	rule := t.installation.SweepRule()
+	a := counted("AWS/Events", "Invocations", dimension{"RuleName", text(rule)})
+	a.EvaluationPeriods, a.DatapointsToAlarm = 2, 2
+	a.ComparisonOperator, a.Threshold, a.TreatMissingData = "LessThanThreshold", 1, "breaching"
+	t.alarm("SweepAlarm", "sweep-missing", "The rule "+rule+" does not invoke the function any more, and nothing else looks after runs.", a)
 }
 
 // alarmed are the topics that hear of alarms.

@@ -2,14 +2,19 @@ package template
 
 import "bytes"
 
-// width is how long a line may be for a value to stay on it.
-const width = 120
+const (
+	width = 120     // how long a line may be for a value to stay on it
+	prose = 4 << 10 // how long a list of texts has to be to stay on one after all
+)
 
 // indent spreads compact JSON over lines where it is longer than one. The line
 // break goes before what belongs to the value's own level.
+//
+// The guard's script stays on one line: with the indentation of hundreds of
+// lines the template would not fit, and nobody reads it here.
 func indent(w *bytes.Buffer, compact []byte, step, lineBreak string) {
 	nested := compact[0] == '{' || compact[0] == '['
-	if !nested || len(compact)+len(lineBreak) <= width {
+	if !nested || len(compact)+len(lineBreak) <= width || compact[0] == '[' && compact[1] == '"' && len(compact) > prose {
 		w.Write(compact)
 		return
 	}

@@ -100,7 +100,7 @@ func TestMotoMakesTheStack(t *testing.T) {
 		kinds[aws.ToString(r.ResourceType)]++
 	}
 	for kind, want := range map[string]int{
-		"AWS::Lambda::Function": 1, "AWS::IAM::Role": 2, "AWS::DynamoDB::Table": 1, "AWS::SNS::Topic": 4, "AWS::SSM::Document": 1,
+		"AWS::Lambda::Function": 1, "AWS::IAM::Role": 3, "AWS::DynamoDB::Table": 1, "AWS::SNS::Topic": 4, "AWS::SSM::Document": 1,
 		"AWS::Events::Rule": 2, "AWS::SQS::Queue": 2, "AWS::Logs::LogGroup": 1,
 	} {
 		if kinds[kind] != want {

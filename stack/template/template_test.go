@@ -48,7 +48,7 @@ func write(t testing.TB, text string) *stack.Installation {
 
 func newTemplate(t testing.TB, i *stack.Installation, o Options) *Template {
 	t.Helper()
-	made, err := New(i, roles(i), o)
+	made, err := New(i, roles(t, i), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,21 +64,13 @@ func cloudFormation(t testing.TB, made *Template) []byte {
 	return text
 }
 
-// roles are of the shape that package policy makes.
-func roles(i *stack.Installation) []policy.Role {
-	return []policy.Role{{
-		Name: i.FunctionRole(), Needs: "what the function does", Service: "lambda.amazonaws.com",
-		Trust: policy.Condition{"StringEquals": {"aws:SourceAccount": {stack.Account}}},
-		Statements: []policy.Statement{{
-			Sid: "Bury", Actions: []string{"sqs:SendMessage"}, Resources: []string{stack.QueueARN(i.EventQueue())},
-		}},
-	}, {
-		Name: i.SchedulerRole(), Needs: "invoking the function", Service: "scheduler.amazonaws.com",
-		Trust: policy.Condition{"StringEquals": {"aws:SourceAccount": {stack.Account}, "aws:SourceArn": {i.GroupARN()}}},
-		Statements: []policy.Statement{{
-			Sid: "Invoke", Actions: []string{"lambda:InvokeFunction"}, Resources: []string{i.FunctionARN()},
-		}},
-	}}
+func roles(t testing.TB, i *stack.Installation) []policy.Role {
+	t.Helper()
+	all, err := policy.Roles(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // manyJobs is a jobs file with n of them.
@@ -171,11 +163,11 @@ func TestRefusals(t *testing.T) {
 		o     Options
 		wrong string
 	}{
-		"another architecture": {i: i, roles: roles(i), o: Options{Architecture: "riscv64"}, wrong: "no Lambda for riscv64"},
+		"another architecture": {i: i, roles: roles(t, i), o: Options{Architecture: "riscv64"}, wrong: "no Lambda for riscv64"},
 		"no role":              {i: i, wrong: "role cron-eu-central-1-function is missing"},
-		"a role of others":     {i: i, roles: append(roles(i), policy.Role{Name: "admin"}), wrong: "role admin has no place"},
-		"too long":             {i: subscribed(150), roles: roles(i), wrong: "CloudFormation takes 51200"},
-		"too many resources":   {i: subscribed(500), roles: roles(i), wrong: "CloudFormation takes 500"},
+		"a role of others":     {i: i, roles: append(roles(t, i), policy.Role{Name: "admin"}), wrong: "role admin has no place"},
+		"too long":             {i: subscribed(150), roles: roles(t, i), wrong: "CloudFormation takes 51200"},
+		"too many resources":   {i: subscribed(500), roles: roles(t, i), wrong: "CloudFormation takes 500"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

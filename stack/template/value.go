@@ -18,6 +18,9 @@ type value interface {
 type text string
 
 func (t text) MarshalJSON() ([]byte, error) {
+	if placeholders[string(t)] != nil {
+		return encode(map[string]string{"Ref": strings.Trim(string(t), "${}")})
+	}
 	plain := strings.ReplaceAll(string(t), "${!", "")
 	if strings.Contains(plain, "${") {
 		return encode(map[string]string{"Fn::Sub": string(t)})
