@@ -113,7 +113,7 @@ func destroy(i *stack.Installation, code bucket) []Statement {
 		listSchedules(),
 		{Sid: "RemoveSchedules", Needs: "the jobs' schedules", Actions: []string{"scheduler:DeleteSchedule"}, Resources: []string{scheduleARN(i)}},
 		{
-			Sid: "RemoveLedger", Needs: "the ledger's table, with --delete-ledger",
+			Sid: "DeleteLedger", Needs: "the ledger's table, with --delete-ledger",
 			Actions: []string{"dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable"}, Resources: []string{i.TableARN()},
 		},
 	}
