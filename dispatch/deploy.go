@@ -18,7 +18,7 @@ import (
 )
 
 // A stepwise dispatcher has no jobs file: its jobs are those of the ledger, and
-// whoever has a file deploys them. See docs/adr/0010-deploy.md.
+// whoever has a file deploys them. See docs/adr/0010-deployment.md.
 
 // Deployed is a job as the ledger holds it.
 type Deployed struct {

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -12,7 +14,7 @@ import (
 )
 
 func (s *Server) runNow(r *http.Request) (any, error) {
-	ask, err := decode(r)
+	ask, err := decodeAsk(r)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +24,7 @@ func (s *Server) runNow(r *http.Request) (any, error) {
 
 func (s *Server) pause(on bool) handler {
 	return func(r *http.Request) (any, error) {
-		ask, err := decode(r)
+		ask, err := decodeAsk(r)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +41,7 @@ func (s *Server) pause(on bool) handler {
 }
 
 func (s *Server) cancel(r *http.Request) (any, error) {
-	ask, err := decode(r)
+	ask, err := decodeAsk(r)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +50,7 @@ func (s *Server) cancel(r *http.Request) (any, error) {
 }
 
 func (s *Server) resolve(r *http.Request) (any, error) {
-	ask, err := decode(r)
+	ask, err := decodeAsk(r)
 	if err != nil {
 		return nil, err
 	}
@@ -65,15 +67,24 @@ func (s *Server) resolve(r *http.Request) (any, error) {
 	return ViewRun(after), err
 }
 
-func decode(r *http.Request) (Ask, error) {
+func decodeAsk(r *http.Request) (Ask, error) {
 	var ask Ask
+	err := decode(r, &ask)
+	ask.By = cmp.Or(ask.By, "somebody")
+	return ask, err
+}
+
+// decode reads the body strictly. No body leaves v as it is.
+func decode(r *http.Request, v any) error {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&ask); err != nil && !errors.Is(err, io.EOF) {
-		return ask, badRequest("request body: " + err.Error())
+	err := dec.Decode(v)
+	var large *http.MaxBytesError
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return nil
+	case errors.As(err, &large):
+		return &Problem{Message: fmt.Sprintf("request body: more than %d bytes", large.Limit), Status: http.StatusRequestEntityTooLarge}
 	}
-	if ask.By == "" {
-		ask.By = "somebody"
-	}
-	return ask, nil
+	return badRequest("request body: " + err.Error())
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/solocron/solocron/dispatch"
 	"github.com/solocron/solocron/run"
 )
 
@@ -139,11 +140,45 @@ func (c *Client) Resolve(ctx context.Context, id string, ask Ask) (v Run, err er
 	return v, err
 }
 
+// Deployed lists the jobs in the scheduler's ledger, by name, those that were
+// retired included.
+func (c *Client) Deployed(ctx context.Context) ([]dispatch.Deployed, error) {
+	var all []dispatch.Deployed
+	for form := (url.Values{}); ; {
+		var page Deployment
+		if err := c.get(ctx, "/v1/deployment", form, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Jobs...)
+		if page.Next == "" {
+			return all, nil
+		}
+		form.Set("after", page.Next)
+	}
+}
+
+// Deploy changes the jobs in the scheduler's ledger with one request, which has
+// to fit: a Lambda function takes 6 MB of it as text within JSON, so 3 MB always
+// do. The error wraps [dispatch.ErrMoved] if somebody else changed the jobs.
+// Repeating is safe; see [dispatch.Dispatcher.Deploy].
+func (c *Client) Deploy(ctx context.Context, change dispatch.Deployment) error {
+	err := c.post(ctx, "/v1/deployment", change, nil)
+	if p, ok := errors.AsType[*Problem](err); ok && p.Status == http.StatusConflict {
+		return moved{p}
+	}
+	return err
+}
+
+// moved is the scheduler's own dispatch.ErrMoved, in its words.
+type moved struct{ *Problem }
+
+func (m moved) Unwrap() []error { return []error{m.Problem, dispatch.ErrMoved} }
+
 func (c *Client) get(ctx context.Context, path string, form url.Values, v any) error {
 	return c.do(ctx, http.MethodGet, path+"?"+form.Encode(), nil, v)
 }
 
-func (c *Client) post(ctx context.Context, path string, ask Ask, v any) error {
+func (c *Client) post(ctx context.Context, path string, ask, v any) error {
 	body, err := json.Marshal(ask)
 	if err != nil {
 		return err

@@ -46,11 +46,16 @@ func (s *Server) Handler() http.Handler {
 		"POST /v1/jobs/{job}/resume": s.pause(false),
 		"POST /v1/runs/{id}/cancel":  s.cancel,
 		"POST /v1/runs/{id}/resolve": s.resolve,
+		"GET /v1/deployment":         s.deployed,
 	} {
-		mux.HandleFunc(pattern, s.serve(h))
+		mux.Handle(pattern, http.MaxBytesHandler(s.serve(h), maxAsk))
 	}
-	return http.MaxBytesHandler(mux, 64<<10)
+	mux.Handle("POST /v1/deployment", http.MaxBytesHandler(s.serve(s.deploy), maxDeployment))
+	return mux
 }
+
+// maxAsk bounds the body of what people ask for.
+const maxAsk = 64 << 10
 
 // handler answers with a value to be shown as JSON, or with an error.
 type handler func(*http.Request) (any, error)
@@ -87,6 +92,10 @@ func problem(err error) *Problem {
 		return asked
 	case errors.Is(err, dispatch.ErrUnknownJob):
 		p.Status, p.Hint = http.StatusNotFound, "solocron status lists the jobs"
+	case errors.Is(err, dispatch.ErrMoved):
+		p.Status, p.Hint = http.StatusConflict, "run solocron plan again"
+	case errors.Is(err, dispatch.ErrBadJob):
+		p.Status, p.Hint = http.StatusBadRequest, "solocron apply brings the scheduler to the version of this command line"
 	case errors.Is(err, ledger.ErrNotFound):
 		p.Status, p.Hint = http.StatusNotFound, "solocron runs lists the runs"
 	case errors.As(err, &move):

@@ -61,7 +61,12 @@ func (h *handler) handle(ctx context.Context, e event) error {
 	case e.hint != nil:
 		return h.hear(ctx, e.hint)
 	}
-	return h.steps.Sweep(ctx)
+	begun := time.Now()
+	err := h.steps.Sweep(ctx)
+	if ctx.Err() == nil { // to its end, whatever went wrong with some jobs
+		h.log.Info("swept", "took", time.Since(begun).Round(time.Millisecond), "failed", err != nil)
+	}
+	return err
 }
 
 // hear looks at the run whose command something happened to.
