@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -88,7 +89,7 @@ func errorOr(a, b error) error {
 func (a *account) change(kind types.ChangeSetType, body string, parameters map[string]string) *cloudformation.DescribeChangeSetOutput {
 	a.t.Helper()
 	in := &cloudformation.CreateChangeSetInput{
-		StackName: &a.name, ChangeSetName: aws.String("c" + time.Now().Format("150405-000000000")), ChangeSetType: kind,
+		StackName: &a.name, ChangeSetName: aws.String("c" + strconv.FormatInt(time.Now().UnixNano(), 10)), ChangeSetType: kind,
 		TemplateBody: &body, Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam},
 		Tags: []types.Tag{{Key: aws.String("part"), Value: aws.String("cron")}},
 	}

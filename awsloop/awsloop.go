@@ -33,6 +33,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
@@ -60,18 +61,20 @@ type Server struct {
 	events queue
 	ssm    *systemsManager
 
-	mu      sync.Mutex
-	closed  bool
-	work    sync.WaitGroup
-	closers []func()
-	url     string // "" while nobody listens
-	knobs   Knobs
-	rand    *rand.Rand
-	keys    map[string]string // ID → secret
-	key     string            // the first of them
-	within  *inside           // nil until it is needed
-	calls   map[string]int
-	seen    []func(event []byte)
+	mu       sync.Mutex
+	closed   bool
+	work     sync.WaitGroup
+	closers  []func()
+	url      string // "" while nobody listens
+	knobs    Knobs
+	rand     *rand.Rand
+	keys     map[string]string // ID → secret
+	key      string            // the first of them
+	within   *inside           // nil until it is needed
+	calls    map[string]int
+	made     map[string]time.Time // by operation and subject
+	befallen map[string]int       // by awkward answer and subject
+	seen     []func(event []byte)
 }
 
 // New returns a Server on which nothing runs yet. It serves HTTP as it is; see
@@ -87,11 +90,13 @@ func New(o Options) *Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		options: o,
-		log:     o.Log,
-		rand:    rand.New(rand.NewPCG(o.Seed, 0)),
-		keys:    map[string]string{},
-		calls:   map[string]int{},
+		options:  o,
+		log:      o.Log,
+		rand:     rand.New(rand.NewPCG(o.Seed, 0)),
+		keys:     map[string]string{},
+		calls:    map[string]int{},
+		made:     map[string]time.Time{},
+		befallen: map[string]int{},
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.key, _ = s.NewKey()

@@ -51,34 +51,61 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		protocol.refuse(w, f)
 		return
 	}
-	handler := s.route(service)
-	if protocol == rpcCBOR {
-		handler = translated(handler)
-	}
+	c := s.request(service, protocol, r, body)
 	if s.isService(r) {
-		handler.ServeHTTP(w, r)
+		s.perform(w, r, c)
 		return
 	}
+	s.count(service, c.operation)
+	s.faulty(w, r, c)
+}
+
+func (s *Server) request(service string, p protocol, r *http.Request, body []byte) request {
+	handler := s.route(service)
+	if p == rpcCBOR {
+		handler = translated(handler)
+	}
 	operation := operationOf(handler, service, r, body)
-	s.count(service, operation)
-	s.faulty(w, r, handler, protocol, service, operation)
+	return request{service, operation, service + "." + operation, p, handler, subjectOf(service, r, body)}
 }
 
 // faulty performs a verified request under the knobs.
-func (s *Server) faulty(w http.ResponseWriter, r *http.Request, h http.Handler, p protocol, service, operation string) {
+func (s *Server) faulty(w http.ResponseWriter, r *http.Request, c request) {
 	knobs := s.Knobs()
-	if k := of(knobs.Delay, service, operation); s.roll(k) && !pause(r.Context(), k.For) {
+	if k := of(knobs.Delay, c.service, c.operation); s.roll(k) && !pause(r.Context(), k.For) {
 		panic(http.ErrAbortHandler)
 	}
-	if s.roll(of(knobs.Throttle, service, operation)) {
-		p.refuse(w, fault{throttled, "Rate exceeded"})
+	if s.roll(of(knobs.Throttle, c.service, c.operation)) {
+		c.protocol.refuse(w, fault{throttled, "Rate exceeded"})
 		return
 	}
-	if s.roll(of(knobs.Lost, service, operation)) {
-		h.ServeHTTP(httptest.NewRecorder(), r)
+	if s.awkward(w, r, c) {
+		return
+	}
+	if s.roll(of(knobs.Lost, c.service, c.operation)) {
+		s.perform(httptest.NewRecorder(), r, c)
 		panic(http.ErrAbortHandler) // net/http closes the connection without an answer
 	}
-	h.ServeHTTP(w, r)
+	s.perform(w, r, c)
+}
+
+func (s *Server) perform(w http.ResponseWriter, r *http.Request, c request) {
+	answer := &watched{w, http.StatusOK}
+	c.handler.ServeHTTP(answer, r)
+	if answer.status < http.StatusBadRequest {
+		s.note(c)
+	}
+}
+
+// watched keeps the status of an answer.
+type watched struct {
+	http.ResponseWriter
+	status int
+}
+
+func (a *watched) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
 }
 
 // route is who answers for the service.

@@ -10,6 +10,9 @@ import (
 type Knob struct {
 	P   float64
 	For time.Duration
+	// First is how often it happens to each thing that an [Answer] is about,
+	// before P counts. No other knob has it.
+	First int
 }
 
 // knob is how the files of this package name it in signatures.
@@ -22,6 +25,16 @@ type Knobs struct {
 	// before they're performed. All are by "service.Operation", else
 	// by "service.*", else by "*".
 	Throttle, Lost, Delay map[string]Knob
+
+	// Answers are awkward answers, by [Answer].Name. Those that come after
+	// something was made come as often as the knob's First says, and with P only
+	// within the knob's time.
+	Answers map[string]Knob
+
+	// Unlisted leaves a schedule that was just made out of ListSchedules,
+	// Lingering keeps one that was just deleted in it, each for the knob's time.
+	// ListSchedules promises nothing about either.
+	Unlisted, Lingering Knob
 
 	SSM     AgentKnobs
 	Events  DeliveryKnobs // events of Systems Manager on their way to the function
@@ -83,7 +96,7 @@ func (s *Server) Knobs() Knobs {
 
 // SetKnobs puts the faults in force for whatever begins from now on.
 func (s *Server) SetKnobs(k Knobs) {
-	k.Throttle, k.Lost, k.Delay = maps.Clone(k.Throttle), maps.Clone(k.Lost), maps.Clone(k.Delay)
+	k.Throttle, k.Lost, k.Delay, k.Answers = maps.Clone(k.Throttle), maps.Clone(k.Lost), maps.Clone(k.Delay), maps.Clone(k.Answers)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.knobs = k

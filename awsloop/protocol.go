@@ -86,6 +86,9 @@ func operationOf(h http.Handler, service string, r *http.Request, body []byte) s
 	if _, operation, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
 		return operation
 	}
+	if service == "s3" {
+		return s3Operation(r)
+	}
 	if protocolOf(r) == rpcCBOR {
 		return path.Base(r.URL.Path)
 	}

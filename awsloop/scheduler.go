@@ -34,6 +34,7 @@ type Scheduler struct {
 	groups    map[string]*group
 	tokens    map[string]token
 	undone    []Undelivered
+	lingering []lingering
 }
 
 // group is a schedule group.

@@ -3,8 +3,8 @@ package awsloop
 import (
 	"cmp"
 	"context"
-	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +25,7 @@ type entry struct {
 	scheduler.GetScheduleOutput
 	expression expression
 	next       time.Time // zero if there's none
+	listed     time.Time // by the machine's clock: it is not in lists before
 }
 
 func (x *Scheduler) createSchedule(r *http.Request, body []byte) (any, error) {
@@ -34,6 +35,9 @@ func (x *Scheduler) createSchedule(r *http.Request, body []byte) (any, error) {
 	}
 	if x.schedules[e.key()] != nil {
 		return nil, conflict("Schedule " + *e.Name + " already exists.")
+	}
+	if k := x.server.Knobs().Unlisted; x.server.roll(k) {
+		e.listed = time.Now().Add(k.For)
 	}
 	x.schedules[e.key()] = e
 	change(x.changed)
@@ -153,6 +157,9 @@ func (x *Scheduler) deleteSchedule(r *http.Request, _ []byte) (any, error) {
 	e, err := x.find(r)
 	if err == nil {
 		delete(x.schedules, e.key())
+		if k := x.server.Knobs().Lingering; x.server.roll(k) {
+			x.lingering = append(x.lingering, lingering{e, time.Now().Add(k.For)})
+		}
 	}
 	return scheduler.DeleteScheduleOutput{}, err
 }
@@ -168,6 +175,30 @@ func (x *Scheduler) find(r *http.Request) (*entry, error) {
 	return nil, missing("Schedule " + name + " does not exist.")
 }
 
+// lingering is a schedule that was deleted, and is in lists nevertheless.
+type lingering struct {
+	*entry
+	until time.Time
+}
+
+// seen are the schedules that lists know of, in no order.
+func (x *Scheduler) seen() []*entry {
+	now := time.Now()
+	var all []*entry
+	for _, e := range x.schedules {
+		if !now.Before(e.listed) {
+			all = append(all, e)
+		}
+	}
+	x.lingering = slices.DeleteFunc(x.lingering, func(l lingering) bool { return !now.Before(l.until) })
+	for _, l := range x.lingering {
+		if x.schedules[l.key()] == nil && x.groups[*l.GroupName] != nil {
+			all = append(all, l.entry)
+		}
+	}
+	return all
+}
+
 func (x *Scheduler) listSchedules(r *http.Request, _ []byte) (any, error) {
 	q := r.URL.Query()
 	groupName, prefix, state := q.Get("ScheduleGroup"), q.Get("NamePrefix"), q.Get("State")
@@ -180,7 +211,7 @@ func (x *Scheduler) listSchedules(r *http.Request, _ []byte) (any, error) {
 		return nil, notValid("State " + state)
 	}
 	all := []types.ScheduleSummary{}
-	for e := range maps.Values(x.schedules) {
+	for _, e := range x.seen() {
 		if (groupName == "" || *e.GroupName == groupName) && strings.HasPrefix(*e.Name, prefix) && (state == "" || string(e.State) == state) {
 			all = append(all, types.ScheduleSummary{
 				Arn: e.Arn, Name: e.Name, GroupName: e.GroupName, State: e.State,

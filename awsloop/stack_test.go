@@ -69,9 +69,9 @@ func everything() object {
 		}},
 		"Table": object{"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain", "Properties": object{
 			"TableName": ref("AWS::StackName"), "BillingMode": "PAY_PER_REQUEST",
-			"AttributeDefinitions": []any{object{"AttributeName": "pk", "AttributeType": "S"}},
-			"KeySchema":            []any{object{"AttributeName": "pk", "KeyType": "HASH"}},
-			"TimeToLiveSpecification": object{"AttributeName": "ttl", "Enabled": true},
+			"AttributeDefinitions":             []any{object{"AttributeName": "pk", "AttributeType": "S"}},
+			"KeySchema":                        []any{object{"AttributeName": "pk", "KeyType": "HASH"}},
+			"TimeToLiveSpecification":          object{"AttributeName": "ttl", "Enabled": true},
 			"PointInTimeRecoverySpecification": object{"PointInTimeRecoveryEnabled": true},
 		}},
 		"Topic":       object{"Type": "AWS::SNS::Topic", "Properties": object{"DisplayName": "cron"}},
