@@ -106,7 +106,9 @@ func (c *cloud) changed() (writes []string) {
 	return writes
 }
 
-func apiError(code, message string) error { return &smithy.GenericAPIError{Code: code, Message: message} }
+func apiError(code, message string) error {
+	return &smithy.GenericAPIError{Code: code, Message: message}
+}
 
 type fakeSTS struct{ *cloud }
 
