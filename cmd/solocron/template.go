@@ -37,7 +37,8 @@ function's code is, which --zip writes:
   solocron template --zip function.zip > stack.json
   aws s3 cp function.zip s3://BUCKET/KEY
   aws cloudformation deploy --stack-name NAME --template-file stack.json \
-    --capabilities CAPABILITY_NAMED_IAM --parameter-overrides CodeBucket=BUCKET CodeKey=KEY
+    --capabilities CAPABILITY_NAMED_IAM --tags ` + template.Tag + `=NAME \
+    --parameter-overrides CodeBucket=BUCKET CodeKey=KEY
 
 NAME is that of the ledger's table. Other code needs another key. Jobs are not in
 the stack.

@@ -58,6 +58,7 @@ func (f function) terraform(m *module, r *Resource) {
 	l := b.block("logging_config")
 	l.set("log_format", f.LoggingConfig.LogFormat)
 	l.set("log_group", f.LoggingConfig.LogGroup)
+	b.body.AppendNewline()
 	// What is made after the function needs the role's rights, too.
 	b.set("depends_on", []rights{{f.Role.to}})
 }

@@ -13,6 +13,7 @@ package template
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/solocron/solocron/stack"
 	"github.com/solocron/solocron/stack/policy"
@@ -119,9 +120,6 @@ func (t *Template) add(id string, p properties) *Resource {
 }
 
 func (t *Template) description() string {
-	text := "solocron " + t.installation.Name + ": scheduled commands on exactly one host"
-	if t.options.Release != "" {
-		text += ", made by solocron " + t.options.Release
-	}
-	return text
+	made := strings.TrimSpace("solocron " + t.options.Release)
+	return "Cron that runs on exactly one server of a fleet (" + made + ")"
 }

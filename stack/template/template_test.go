@@ -119,7 +119,7 @@ func TestIndented(t *testing.T) {
 	if len(text) > MaxBytes || !bytes.Contains(text, []byte("\n  \"Resources\": {\n")) && !bytes.Contains(text, []byte("\n \"Resources\": {\n")) {
 		t.Errorf("%d bytes, beginning %.60s", len(text), text)
 	}
-	if !bytes.Contains(text, []byte("made by solocron v1.2.3")) {
+	if !bytes.Contains(text, []byte("(solocron v1.2.3)")) {
 		t.Error("the version is not named")
 	}
 }

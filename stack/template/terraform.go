@@ -36,7 +36,7 @@ func (t *Template) Terraform() []byte {
 // head writes what is not in CloudFormation's template.
 func (m *module) head(t *Template) {
 	for _, line := range []string{
-		t.description(),
+		t.description() + ": the stack " + t.installation.Name,
 		"",
 		"A root module; without its first two blocks it can be a part of another.",
 		"code_bucket and code_key have to be given. Jobs are not in here.",
