@@ -21,6 +21,8 @@ gcc gcc libc6-dev
 git git
 initdb postgresql
 moto_server python3-venv
+node nodejs
+npm npm
 pgbouncer pgbouncer
 postgres postgresql
 ps procps

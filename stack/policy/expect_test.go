@@ -117,7 +117,6 @@ func (f fixture) expected(i *stack.Installation) map[string]expectation {
 		"PassSchedulerRole": passing("scheduler.amazonaws.com", "arn:P:iam::A:role/{N}-{R}-scheduler", "arn:P:iam::A:role/{N}-{R}-function"),
 		"PutSchedules":      schedules,
 		"ReadSchedules":     schedules,
-		"RemoveSchedules":   schedules,
 		"PlanStack":         stacks,
 		"ApplyStack":        stacks,
 		"RemoveStack":       stacks,
@@ -132,7 +131,7 @@ func (f fixture) expected(i *stack.Installation) map[string]expectation {
 		"PutCode":           objects,
 		"RemoveCode":        objects,
 	}
-	for _, sid := range []string{"RingFunction", "AskFunction", "ReadJobs", "ReadRuns"} {
+	for _, sid := range []string{"RingFunction", "AskFunction", "ReadJobs", "RetireJobs"} {
 		table[sid] = functions
 	}
 	for part, e := range f.parts() {
@@ -154,16 +153,17 @@ var (
 
 // parts are what CloudFormation makes and removes.
 func (f fixture) parts() map[string]expectation {
-	group := "arn:P:logs:R:A:log-group:/aws/lambda/"
+	const group = "arn:P:logs:R:A:log-group:/aws/lambda/"
 	return map[string]expectation{
 		"Roles": {
 			ours:   []string{"arn:P:iam::A:role/{N}-{R}-function", "arn:P:iam::A:role/{N}-{R}-scheduler", "arn:P:iam::A:role/{N}-{R}-report"},
 			theirs: []string{"arn:P:iam::A:role/Admin", "arn:P:iam::A:role/{N}-us-east-1-function"},
 		},
-		"Function": functions,
-		"Log":      {ours: []string{group + "{N}", group + "{N}:log-stream:"}, theirs: []string{group + "payments", group + "payments:log-stream:"}},
-		"LogLook":  {ours: []string{"*"}},
-		"Ledger":   {ours: []string{"arn:P:dynamodb:R:A:table/{N}"}, theirs: []string{"arn:P:dynamodb:R:A:table/orders"}},
+		"Function":  functions,
+		"Schedules": schedules,
+		"Log":       {ours: []string{group + "{N}", group + "{N}:log-stream:"}, theirs: []string{group + "payments", group + "payments:log-stream:"}},
+		"LogLook":   {ours: []string{"*"}},
+		"Ledger":    {ours: []string{"arn:P:dynamodb:R:A:table/{N}"}, theirs: []string{"arn:P:dynamodb:R:A:table/orders"}},
 		"Queues": {
 			ours:   []string{"arn:P:sqs:R:A:{N}-events-undelivered", "arn:P:sqs:R:A:{N}-schedules-undelivered"},
 			theirs: []string{"arn:P:sqs:R:A:orders"},

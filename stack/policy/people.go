@@ -40,15 +40,12 @@ func plan(i *stack.Installation, code bucket) []Statement {
 			},
 			Resources: []string{stackARN(i)},
 		},
-		{
-			Sid: "SeeCode", Needs: "seeing whether the bucket is there, and whose it is",
-			Actions: []string{"s3:ListBucket", "s3:GetBucketTagging"}, Resources: []string{code.arn()},
-		},
+		code.see(),
 		{
 			Sid: "ReadCode", Needs: "seeing whether the function's code is in the bucket",
 			Actions: []string{"s3:GetObject"}, Resources: []string{code.objects()},
 		},
-		{Sid: "ReadJobs", Needs: "reading the jobs of the ledger, which the function does", Actions: []string{"lambda:InvokeFunction"}, Resources: []string{i.FunctionARN()}},
+		{Sid: "ReadJobs", Needs: "the jobs of the ledger, which the function reads and writes", Actions: []string{"lambda:InvokeFunction"}, Resources: []string{i.FunctionARN()}},
 		listSchedules(),
 		{
 			Sid: "ReadSchedules", Needs: "reading a schedule that seems to be edited by hand",
@@ -92,9 +89,12 @@ func apply(i *stack.Installation, code bucket) []Statement {
 		})
 	}
 	if code.made {
+		// To say who owns the objects of a new bucket takes a right of its own.
+		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 		all = append(all, Statement{
 			Sid: "MakeBucket", Needs: "a private bucket for the function's code",
-			Actions: []string{"s3:CreateBucket", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging"}, Resources: []string{code.arn()},
+			Actions:   []string{"s3:CreateBucket", "s3:PutBucketOwnershipControls", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging"},
+			Resources: []string{code.arn()},
 		})
 	}
 	return all
@@ -109,12 +109,18 @@ func destroy(i *stack.Installation, code bucket) []Statement {
 			},
 			Resources: []string{stackARN(i)},
 		},
-		{Sid: "ReadRuns", Needs: "asking the function which runs are not over", Actions: []string{"lambda:InvokeFunction"}, Resources: []string{i.FunctionARN()}},
+		{Sid: "RetireJobs", Needs: "retiring the jobs, and asking which runs are not over", Actions: []string{"lambda:InvokeFunction"}, Resources: []string{i.FunctionARN()}},
 		listSchedules(),
-		{Sid: "RemoveSchedules", Needs: "the jobs' schedules", Actions: []string{"scheduler:DeleteSchedule"}, Resources: []string{scheduleARN(i)}},
+		{
+			Sid: "RemoveSchedules", Needs: "the jobs' schedules, which go with their group, through CloudFormation alone",
+			Actions: []string{"scheduler:DeleteSchedule"}, Resources: []string{scheduleARN(i)}, Condition: byCloudFormation(),
+		},
+		{
+			Sid: "SeeLedger", Needs: "seeing whether the ledger's table is there", Actions: []string{"dynamodb:DescribeTable"}, Resources: []string{i.TableARN()},
+		},
 		{
 			Sid: "DeleteLedger", Needs: "the ledger's table, with --delete-ledger",
-			Actions: []string{"dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:DeleteTable"}, Resources: []string{i.TableARN()},
+			Actions: []string{"dynamodb:UpdateTable", "dynamodb:DeleteTable"}, Resources: []string{i.TableARN()},
 		},
 	}
 	if code.made {
@@ -169,6 +175,15 @@ func codeIn(i *stack.Installation, name string) bucket {
 		return bucket{name, false}
 	}
 	return bucket{i.Bucket(Placeholders), true}
+}
+
+// see lets the bucket be looked at; one that apply made is known by its tag.
+func (b bucket) see() Statement {
+	s := Statement{Sid: "SeeCode", Needs: "seeing whether the bucket for the function's code is there", Actions: []string{"s3:ListBucket"}, Resources: []string{b.arn()}}
+	if b.made {
+		s.Actions = append(s.Actions, "s3:GetBucketTagging")
+	}
+	return s
 }
 
 func (b bucket) arn() string     { return "arn:" + stack.Partition + ":s3:::" + b.name }
