@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/solocron/solocron/config/cloud"
 	"github.com/solocron/solocron/job"
@@ -20,9 +21,10 @@ import (
 // AWS loads the ordinary AWS configuration: variables, profiles and roles, as
 // the SDK finds them. An empty region leaves that to them, too. Credentials are
 // there when it returns, so that their absence is one clear error instead of
-// one per call; it may ask the machine's metadata service for them.
+// one per call; it may ask the machine's metadata service for them. The SDK's own
+// log, which would go to standard error, is off.
 func AWS(ctx context.Context, region string) (aws.Config, error) {
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(region))
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(region), awsconfig.WithLogger(logging.Nop{}))
 	if err != nil {
 		return cfg, fmt.Errorf("AWS configuration: %w", err)
 	}

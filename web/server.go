@@ -34,19 +34,20 @@ func (s *Server) Observe(r run.Run) { s.news.tell(r) }
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
-		"GET /v1/status":             s.status,
-		"GET /v1/jobs":               s.jobs,
-		"GET /v1/hosts":              s.hosts,
-		"GET /v1/runs":               s.runs,
-		"GET /v1/runs/{id}":          s.run,
-		"GET /v1/runs/{id}/wait":     s.wait,
-		"GET /v1/runs/{id}/output":   s.output,
-		"POST /v1/jobs/{job}/run":    s.runNow,
-		"POST /v1/jobs/{job}/pause":  s.pause(true),
-		"POST /v1/jobs/{job}/resume": s.pause(false),
-		"POST /v1/runs/{id}/cancel":  s.cancel,
-		"POST /v1/runs/{id}/resolve": s.resolve,
-		"GET /v1/deployment":         s.deployed,
+		"GET /v1/status":                 s.status,
+		"GET /v1/jobs":                   s.jobs,
+		"GET /v1/hosts":                  s.hosts,
+		"GET /v1/runs":                   s.runs,
+		"GET /v1/runs/{id}":              s.run,
+		"GET /v1/runs/{id}/wait":         s.wait,
+		"GET /v1/runs/{id}/output":       s.output,
+		"POST /v1/jobs/{job}/run":        s.runNow,
+		"POST /v1/jobs/{job}/pause":      s.pause(true),
+		"POST /v1/jobs/{job}/resume":     s.pause(false),
+		"POST /v1/runs/{id}/cancel":      s.cancel,
+		"POST /v1/runs/{id}/resolve":     s.resolve,
+		"POST /v1/hosts/{host}/rehearse": s.rehearse,
+		"GET /v1/deployment":             s.deployed,
 	} {
 		mux.Handle(pattern, http.MaxBytesHandler(s.serve(h), maxAsk))
 	}
