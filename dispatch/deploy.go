@@ -48,6 +48,7 @@ type Leaver struct {
 	From string `json:"from"`
 }
 
+// Why a deployment is refused.
 var (
 	// ErrMoved: jobs are not as the deployment expects them. The error names
 	// them, and they were left as they are.

@@ -23,7 +23,7 @@ import (
 func TestDeployAtRandom(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			inCloud(t, []string{"a", "b"}, nil, func(t *testing.T, c *cloud) {
+			inCloud(t, []string{"a", "b"}, nil, func(_ *testing.T, c *cloud) {
 				h := history{cloud: c, rand: rand.New(rand.NewPCG(seed, 4)), replaced: func() {}, want: map[string]bool{}}
 				for range 180 {
 					h.minute()

@@ -191,6 +191,9 @@ func TestAskTooLong(t *testing.T) {
 	long := io.NopCloser(strings.NewReader(`{"by":"` + strings.Repeat("x", maxAsk) + `"}`))
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/jobs/a/run", long)
 	res, err := way.RoundTrip(r)
+	if err == nil {
+		defer res.Body.Close()
+	}
 	if err != nil || res.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("%+v, %v", res, err)
 	}
