@@ -83,11 +83,8 @@ type Step struct {
 func New(cfg aws.Config) *Account {
 	// Adaptive retries slow down when AWS says so, which a thousand schedules
 	// may make it do.
-	cfg.Retryer = func() aws.Retryer {
-		return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-			o.StandardOptions = append(o.StandardOptions, func(o *retry.StandardOptions) { o.MaxAttempts = 10 })
-		})
-	}
+	cfg.Retryer = func() aws.Retryer { return retry.NewAdaptiveMode() }
+	cfg.RetryMaxAttempts = max(cfg.RetryMaxAttempts, 10)
 	return &Account{
 		CloudFormation: cloudformation.NewFromConfig(cfg),
 		S3:             s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }),

@@ -80,8 +80,10 @@ func (a *Account) remains(ctx context.Context, i *stack.Installation) (r *remain
 	if r.schedules, err = a.listed(ctx, i.Group()); err != nil {
 		return nil, err
 	}
-	if r.stack.serves() && r.table {
-		r.jobs, r.deaf = a.deployed(ctx)
+	if r.stack.serves() {
+		if r.jobs, r.deaf = a.deployed(ctx); !r.table {
+			r.deaf = nil // there is no ledger to ask for, and none that stays
+		}
 	}
 	r.bucket, err = a.ownBucket(ctx, i, r.place)
 	return r, err
