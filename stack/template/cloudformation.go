@@ -8,14 +8,15 @@ import (
 
 // CloudFormation writes the template as JSON without a needless byte. It is an
 // error if that is longer than CloudFormation takes; nothing of the jobs is in
-// it, so that takes many topics, subscribers or tags.
+// it but the tags of their hosts, so that takes many of these, of topics or of
+// subscribers.
 func (t *Template) CloudFormation() ([]byte, error) {
 	compact, err := encode(t.file())
 	if err != nil {
 		return nil, err
 	}
 	if n := len(compact); n > MaxBytes {
-		return nil, fmt.Errorf("the template of stack %s has %d bytes, and CloudFormation takes %d: let fewer addresses subscribe to its topics, or use fewer notify targets",
+		return nil, fmt.Errorf("the template of stack %s has %d bytes, and CloudFormation takes %d: let fewer addresses subscribe to its topics, or let more jobs share their hosts",
 			t.installation.Name, n, MaxBytes)
 	}
 	return compact, nil

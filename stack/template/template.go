@@ -1,8 +1,9 @@
 // Package template makes the stack of an installation: its resources with all
 // their properties, written for CloudFormation or for Terraform.
 //
-// Jobs are not in it. What a jobs file asks of the account beside them (topics,
-// tags, the document) decides, so that a thousand jobs make the template of one.
+// Jobs are not in it, except for the tags of their hosts, to which the rights are
+// limited. What a jobs file asks of the account beside them decides, so that a
+// thousand jobs make the template of one.
 // The same installation, rights and options make the same bytes.
 //
 // Everything has its name beforehand, hence a second stack of the same name in
