@@ -112,11 +112,11 @@ func (tr *trial) denied() []request {
 	for _, arn := range tr.ours() {
 		resources = append(resources, elsewhere(arn, tr.f.name)...)
 	}
-	all := tr.requests(resources, tr.expected.with)
+	all := tr.siblings(services(tr.s.Actions)) // first, as what most widenings let through
 	if len(tr.expected.without) > 0 {
 		all = append(all, tr.requests(tr.ours(), tr.expected.without)...)
 	}
-	return append(all, tr.siblings(services(tr.s.Actions))...)
+	return append(all, tr.requests(resources, tr.expected.with)...)
 }
 
 // elsewhere is the same in another account, region and partition, and what has
