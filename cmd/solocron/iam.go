@@ -28,9 +28,12 @@ func newIAMCommand(g *globals) *cobra.Command {
 		Use:   "iam [NAME...]",
 		Short: "Show the rights in AWS that the jobs file needs, each with its reason",
 		Long: `Show the rights in AWS that the jobs file needs, each with its reason: those of the
-roles that solocron apply makes, and those of the people who plan, apply,
-destroy, examine (doctor) and operate. NAME picks single ones: function,
-scheduler, report, operate, plan, apply, make, destroy, doctor.
+roles that solocron apply makes, and as grants those of the people who operate,
+plan, apply, destroy and examine (doctor). NAME picks single ones: function,
+scheduler, report; operate, plan, apply, make, destroy, doctor.
+
+Whoever may apply writes the roles, and so has a way to every right that the
+account lets a role have; set a permissions boundary where that is too much.
 
 With --output json they are documents for IAM. AWS is not asked; without
 --account the account's ID stays ` + stack.Account + `.
@@ -108,7 +111,7 @@ func rightsOf(file string, o iamOptions, names []string) (*rightsView, []string,
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", file, err)
 	}
-	v := &rightsView{Name: i.Name, Region: i.Region, Account: cmp.Or(o.account, stack.Account), Partition: cmp.Or(o.partition, policy.Partition(i.Region))}
+	v := &rightsView{Name: i.Name, Region: i.Region, Account: cmp.Or(o.account, stack.Account), Partition: cmp.Or(o.partition, policy.Partition(i.Region)), Roles: []roleView{}, Grants: []rightsPart{}}
 	place := stack.Place{Partition: v.Partition, Region: v.Region, Account: v.Account}
 	picked := pick{asked: names}
 	for _, r := range roles {
@@ -170,7 +173,7 @@ func viewRights(v *rightsView, s screen) string {
 		if len(p.Besides) > 0 {
 			needs += "; besides " + strings.Join(p.Besides, " and ")
 		}
-		fmt.Fprintf(&b, "%s: %s\n", s.paint(bold, "To "+p.Name), needs)
+		fmt.Fprintf(&b, "%s: %s\n", s.paint(bold, "Grant "+p.Name), needs)
 		viewStatements(&b, p.rights, s)
 	}
 	return b.String()
@@ -199,7 +202,10 @@ func viewCondition(b *strings.Builder, indent string, c policy.Condition) {
 	what := "if"
 	for _, operator := range slices.Sorted(maps.Keys(c)) {
 		for _, key := range slices.Sorted(maps.Keys(c[operator])) {
-			fmt.Fprintf(b, "%s%-5s %s\n", indent, what, sanitize(inWords(operator, key, c[operator][key])))
+			for _, line := range inWords(operator, key, c[operator][key]) {
+				fmt.Fprintf(b, "%s%-5s %s\n", indent, what, sanitize(line))
+				what = ""
+			}
 			what = "and"
 		}
 	}
@@ -210,14 +216,23 @@ var comparisons = map[string]string{
 	"StringEquals": "is", "StringLike": "is like", "ArnLike": "is like", "ForAnyValue:StringEquals": "has",
 }
 
-func inWords(operator, key string, values []string) string {
+// inWords is one line, or one for each value if these are long.
+func inWords(operator, key string, values []string) []string {
+	const long = 100
 	plain, optional := strings.CutSuffix(operator, "IfExists")
-	text := key + " " + cmp.Or(comparisons[plain], plain) + " " + strings.Join(values, " or ")
-	if plain == "StringLike" && slices.Equal(values, []string{"*"}) {
-		text = key + " is there"
-	}
 	if optional {
-		text += ", if it is told"
+		key += ", if it is told,"
 	}
-	return text
+	if plain == "StringLike" && slices.Equal(values, []string{"*"}) {
+		return []string{key + " is there"}
+	}
+	text := key + " " + cmp.Or(comparisons[plain], plain) + " "
+	if all := text + strings.Join(values, " or "); len(all) <= long {
+		return []string{all}
+	}
+	lines := []string{text + values[0]}
+	for _, value := range values[1:] {
+		lines = append(lines, "or "+value)
+	}
+	return lines
 }
