@@ -4,4 +4,5 @@ package awsloop
 var (
 	Bootstrap = bootstrap
 	Native    = string(native())
+	ErrorCode = errorCode
 )

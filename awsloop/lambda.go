@@ -71,6 +71,10 @@ func (l *Lambda) Find(name string) (*Function, error) {
 	return nil, fmt.Errorf("%w: %s", errNoFunction, name)
 }
 
+func (s *Server) functionARN(name string) string {
+	return "arn:aws:lambda:" + s.options.Region + ":" + s.options.Account + ":function:" + name
+}
+
 var errNoFunction = errors.New("function not found")
 
 func (l *Lambda) close() {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"time"
 
@@ -169,7 +168,7 @@ func (f *Function) change(in *functionRequest, c *unpacked, common FunctionOptio
 	config.RevisionId = aws.String(f.server.guid())
 
 	f.o.Timeout = time.Duration(*config.Timeout) * time.Second
-	f.o.architecture = config.Architectures[0]
+	f.o.architecture, f.o.memory = config.Architectures[0], *config.MemorySize
 	f.o.Env = slices.Clone(common.Env)
 	if config.Environment != nil {
 		for _, name := range slices.Sorted(maps.Keys(config.Environment.Variables)) {
@@ -273,29 +272,4 @@ func (l *Lambda) getConfiguration(r *http.Request, _ []byte) (any, error) {
 		return nil, err
 	}
 	return f.configuration(), nil
-}
-
-// configuration is the function's, with its state at the time.
-func (f *Function) configuration() types.FunctionConfiguration {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	c := f.config
-	c.State, c.LastUpdateStatus = types.StateActive, types.LastUpdateStatusSuccessful
-	switch busy := time.Now().Before(f.busyUntil); {
-	case busy && f.pending:
-		c.State, c.LastUpdateStatus = types.StatePending, types.LastUpdateStatusInProgress
-		c.StateReasonCode, c.StateReason = types.StateReasonCodeCreating, aws.String("The function is being created.")
-	case busy:
-		c.LastUpdateStatus = types.LastUpdateStatusInProgress
-		c.LastUpdateStatusReasonCode, c.LastUpdateStatusReason = "Creating", aws.String("The function is being created.")
-	}
-	return c
-}
-
-// native is this machine's architecture, as Lambda names it.
-func native() types.Architecture {
-	if runtime.GOARCH == "arm64" {
-		return types.ArchitectureArm64
-	}
-	return types.ArchitectureX8664
 }

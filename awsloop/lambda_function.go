@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
 
@@ -38,6 +35,7 @@ type FunctionOptions struct {
 	Output io.Writer // of all its processes; nil for none
 
 	architecture types.Architecture // what it runs on; empty for this machine's
+	memory       int32              // in MB
 }
 
 // Function is one function with its processes. As on Lambda each of them serves
@@ -94,6 +92,9 @@ func newFunction(s *Server, o FunctionOptions) *Function {
 	if o.Speed == 0 {
 		o.Speed = 1
 	}
+	if o.memory == 0 {
+		o.memory = 128
+	}
 	if o.Output != nil {
 		o.Output = &sharedWriter{to: o.Output}
 	}
@@ -108,26 +109,6 @@ func newFunction(s *Server, o FunctionOptions) *Function {
 	f.config = defaultConfiguration(s, o)
 	f.ctx, f.cancel = context.WithCancel(s.ctx)
 	return f
-}
-
-func (s *Server) functionARN(name string) string {
-	return "arn:aws:lambda:" + s.options.Region + ":" + s.options.Account + ":function:" + name
-}
-
-func defaultConfiguration(s *Server, o FunctionOptions) types.FunctionConfiguration {
-	c := types.FunctionConfiguration{
-		FunctionName: &o.Name, FunctionArn: aws.String(s.functionARN(o.Name)), Version: aws.String("$LATEST"),
-		Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), PackageType: types.PackageTypeZip,
-		Role:    aws.String("arn:aws:iam::" + s.options.Account + ":role/" + o.Name),
-		Timeout: aws.Int32(int32(o.Timeout.Seconds())), MemorySize: aws.Int32(128),
-		Architectures: []types.Architecture{native()},
-		LoggingConfig: &types.LoggingConfig{LogFormat: types.LogFormatText, LogGroup: aws.String("/aws/lambda/" + o.Name)},
-	}
-	if info, err := os.Stat(o.Bootstrap); err == nil {
-		c.CodeSize = info.Size()
-		c.LastModified = aws.String(info.ModTime().UTC().Format("2006-01-02T15:04:05.000-0700"))
-	}
-	return c
 }
 
 // options are what is in force now.
@@ -316,36 +297,4 @@ func (f *Function) close() {
 	}
 	f.mu.Unlock()
 	f.work.Wait()
-}
-
-// environ is what a process of the function sees, with a Runtime API at addr.
-//
-// Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-func (f *Function) environ(o FunctionOptions, addr string) []string {
-	return slices.Concat([]string{
-		"PATH=" + os.Getenv("PATH"),
-		"LANG=en_US.UTF-8",
-		"TZ=:UTC",
-		"LAMBDA_TASK_ROOT=" + filepath.Dir(o.Bootstrap),
-		"_HANDLER=bootstrap",
-		"AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023",
-		"AWS_LAMBDA_RUNTIME_API=" + addr,
-		"AWS_LAMBDA_FUNCTION_NAME=" + o.Name,
-		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128",
-		"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
-		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + o.Name,
-	}, f.server.Environ(), o.Env)
-}
-
-// sharedWriter lets several processes write to one writer.
-type sharedWriter struct {
-	mu sync.Mutex
-	to io.Writer
-}
-
-func (w *sharedWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.to.Write(p)
 }

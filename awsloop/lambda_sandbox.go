@@ -3,6 +3,7 @@ package awsloop
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os/exec"
@@ -201,4 +202,16 @@ func (b *sandbox) signal(s syscall.Signal) {
 	if !b.reaped {
 		syscall.Kill(-b.cmd.Process.Pid, s) //nolint:errcheck // it may have ended just now
 	}
+}
+
+// sharedWriter lets several processes write to one writer.
+type sharedWriter struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (w *sharedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(p)
 }

@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -41,18 +42,13 @@ func (s *services) putTableExtras(ctx context.Context, old, r physical) error {
 		var err error
 		switch name {
 		case "TimeToLiveSpecification":
-			spec := types.TimeToLiveSpecification{}
-			if err = (properties{name: r.properties[name]}).fill(&struct {
-				TimeToLiveSpecification *types.TimeToLiveSpecification
-			}{&spec}); err == nil {
-				_, err = s.dynamodb.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{TableName: &r.ID, TimeToLiveSpecification: &spec})
-			}
+			err = s.putTimeToLive(ctx, old, r)
 		case "PointInTimeRecoverySpecification":
-			spec := types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(false)}
-			if err = (properties{name: r.properties[name]}).fill(&struct {
-				PointInTimeRecoverySpecification *types.PointInTimeRecoverySpecification
-			}{&spec}); err == nil {
-				_, err = s.dynamodb.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{TableName: &r.ID, PointInTimeRecoverySpecification: &spec})
+			in := &dynamodb.UpdateContinuousBackupsInput{TableName: &r.ID}
+			if err = (properties{name: r.properties[name]}).fill(in); err == nil {
+				in.PointInTimeRecoverySpecification = cmp.Or(in.PointInTimeRecoverySpecification,
+					&types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(false)})
+				_, err = s.dynamodb.UpdateContinuousBackups(ctx, in)
 			}
 		}
 		if err != nil {
@@ -60,6 +56,24 @@ func (s *services) putTableExtras(ctx context.Context, old, r physical) error {
 		}
 	}
 	return nil
+}
+
+// putTimeToLive switches it off, by the name of before, if there is none now.
+func (s *services) putTimeToLive(ctx context.Context, old, r physical) error {
+	const name = "TimeToLiveSpecification"
+	in := &dynamodb.UpdateTimeToLiveInput{TableName: &r.ID}
+	spec, on := r.properties[name]
+	if !on {
+		spec = old.properties[name]
+	}
+	if err := (properties{name: spec}).fill(in); err != nil {
+		return err
+	}
+	if !on {
+		in.TimeToLiveSpecification.Enabled = aws.Bool(false)
+	}
+	_, err := s.dynamodb.UpdateTimeToLive(ctx, in)
+	return err
 }
 
 func (p properties) only(names []string) map[string]any {

@@ -111,6 +111,9 @@ func set(v reflect.Value, path []string, text string) error {
 		}
 		return set(v.Elem(), path, text)
 	case reflect.Struct:
+		if len(path) == 0 {
+			return errors.New("a structure has members")
+		}
 		field := v.FieldByName(path[0])
 		if !field.IsValid() || !field.CanSet() || path[0] == "ResultMetadata" {
 			return fmt.Errorf("unknown member %s", path[0])
@@ -151,15 +154,11 @@ func setElement(v reflect.Value, path []string, text string) error {
 		return fmt.Errorf("%s is no member's number", path[1])
 	}
 	if v.Len() < n {
-		v.Set(slicesGrow(v, n))
+		longer := reflect.MakeSlice(v.Type(), n, n)
+		reflect.Copy(longer, v)
+		v.Set(longer)
 	}
 	return set(v.Index(n-1), path[2:], text)
-}
-
-func slicesGrow(v reflect.Value, n int) reflect.Value {
-	grown := reflect.MakeSlice(v.Type(), n, n)
-	reflect.Copy(grown, v)
-	return grown
 }
 
 // encodeMembers writes what is set in the SDK's structure.
