@@ -166,8 +166,8 @@ func TestPeopleCall(t *testing.T) {
 		"cloudformation": reflect.TypeFor[deploy.CloudFormation](), "s3": reflect.TypeFor[deploy.S3](), "scheduler": reflect.TypeFor[deploy.Scheduler](),
 		"ssm": reflect.TypeFor[deploy.SSM](), "dynamodb": reflect.TypeFor[deploy.DynamoDB](),
 	} {
-		for n := range calls.NumMethod() {
-			action := service + ":" + calls.Method(n).Name
+		for call := range calls.Methods() {
+			action := service + ":" + call.Name
 			if known := s3Names[action]; known != "" {
 				action = known
 			}

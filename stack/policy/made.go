@@ -83,6 +83,12 @@ func parts(i *stack.Installation) []part {
 			remove: []string{"cloudwatch:DeleteAlarms"},
 		},
 	}
+	return append(all, optionalParts(i)...)
+}
+
+// optionalParts are those that not every file has.
+func optionalParts(i *stack.Installation) []part {
+	var all []part
 	if i.OwnDocument() {
 		all = append(all, part{
 			sid: "Document", needs: "fleet.document", resources: []string{i.DocumentARN()},

@@ -59,7 +59,7 @@ func selected(a, b fleet.Selector) (_ box, ok bool) {
 		for key, value := range s {
 			had := both[key]
 			switch {
-			case had == nil || had[0] == "*":
+			case len(had) == 0 || had[0] == "*":
 				both[key] = []string{value}
 			case value != "*" && value != had[0]:
 				return nil, false
@@ -178,12 +178,23 @@ func outermost(boxes []box) []box {
 // holds reports whether every host of the other box is in this one.
 func (b box) holds(other box) bool {
 	for key, values := range b {
-		within := other[key]
-		if within == nil || values[0] != "*" && (within[0] == "*" || slices.ContainsFunc(within, func(v string) bool { return !slices.Contains(values, v) })) {
+		if !cover(values, other[key]) {
 			return false
 		}
 	}
 	return true
+}
+
+// cover reports whether the values are those that are asked for, or more. A box
+// without the key has hosts without the tag, too.
+func cover(values, asked []string) bool {
+	switch {
+	case len(asked) == 0:
+		return false
+	case values[0] == "*":
+		return true
+	}
+	return !slices.ContainsFunc(asked, func(v string) bool { return v == "*" || !slices.Contains(values, v) })
 }
 
 // statements allow starting commands on the hosts.
@@ -231,11 +242,12 @@ func (b box) sid() string {
 	if len(b) == 0 {
 		return "StartOnAnyHost"
 	}
-	sid := "StartOn"
+	var sid strings.Builder
+	sid.WriteString("StartOn")
 	for _, key := range slices.Sorted(maps.Keys(b)) {
-		sid += word(key)
+		sid.WriteString(word(key))
 	}
-	return sid
+	return sid.String()
 }
 
 // word is what a Sid can hold of a text.
