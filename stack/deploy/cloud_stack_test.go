@@ -12,8 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
-
-	"github.com/solocron/solocron/stack"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -180,7 +178,7 @@ func (f fakeCloudFormation) DescribeChangeSet(_ context.Context, in *cloudformat
 				all = append(all, types.Change{ResourceChange: &types.ResourceChange{Action: types.ChangeActionRemove, LogicalResourceId: &id, ResourceType: &kind}})
 			}
 		}
-		if stack.SameJSON([]byte(s.template), []byte(*set.in.TemplateBody)) && len(set.in.Parameters) == len(s.parameters) && *set.in.Parameters[1].ParameterValue == *s.parameters[1].ParameterValue {
+		if s.template == *set.in.TemplateBody && len(set.in.Parameters) == len(s.parameters) && *set.in.Parameters[1].ParameterValue == *s.parameters[1].ParameterValue {
 			out.Status, out.StatusReason = types.ChangeSetStatusFailed, aws.String("The submitted information didn't contain changes. Submit different information to create a change set.")
 			return out, nil
 		}
@@ -301,8 +299,8 @@ func (f fakeCloudFormation) DescribeStackEvents(_ context.Context, in *cloudform
 
 func (f fakeCloudFormation) DeleteStack(_ context.Context, in *cloudformation.DeleteStackInput, _ ...func(*cloudformation.Options)) (*cloudformation.DeleteStackOutput, error) {
 	return call(f.cloud, "DeleteStack", func() (*cloudformation.DeleteStackOutput, error) {
-		s, err := f.find(in.StackName)
-		if err != nil || s.status == types.StackStatusDeleteComplete {
+		s, _ := f.find(in.StackName)
+		if s == nil || s.status == types.StackStatusDeleteComplete {
 			return &cloudformation.DeleteStackOutput{}, nil // what isn't there is deleted
 		}
 		if s.status == types.StackStatusReviewInProgress {

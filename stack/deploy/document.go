@@ -41,7 +41,7 @@ func (a *Account) document(ctx context.Context, i *stack.Installation, version s
 	case err != nil:
 		return "", false, fmt.Errorf("document %s: %w", name, err)
 	}
-	return aws.ToString(out.DocumentVersion), stack.SameJSON([]byte(aws.ToString(out.Content)), guard.Document()), nil
+	return aws.ToString(out.DocumentVersion), sameJSON(aws.ToString(out.Content), string(guard.Document())), nil
 }
 
 func (a *Account) setDefault(ctx context.Context, i *stack.Installation, version string) error {

@@ -141,8 +141,8 @@ func (a *Account) deployed(ctx context.Context) ([]dispatch.Deployed, error) {
 	return jobs, nil
 }
 
-// ErrStale: the account or the file is not what it was when the plan was made.
-// What was done before that was found out is done, mostly nothing.
+// ErrStale says that the account or the file is not what it was when the plan was
+// made. What was done before that was found out is done, mostly nothing.
 var ErrStale = errors.New("the plan is out of date")
 
 // parts are what a plan rests on, in the order of its base.
