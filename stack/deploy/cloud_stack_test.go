@@ -42,16 +42,18 @@ func errNoStack(name string) error {
 	return apiError("ValidationError", "Stack with id "+name+" does not exist")
 }
 
-// find returns the stack of a name, if it isn't deleted, or of an ID, after
-// letting pass what takes time.
-func (c *cloud) find(name *string) (*fakeStack, error) {
+// pass lets happen what takes time and has taken it.
+func (c *cloud) pass() {
 	for _, s := range c.stacks {
-		if s.finish != nil && !time.Now().Before(s.ends) {
-			finish := s.finish
+		if finish := s.finish; finish != nil && !time.Now().Before(s.ends) {
 			s.finish = nil
 			finish()
 		}
 	}
+}
+
+// find returns the stack of a name, if it isn't deleted, or of an ID.
+func (c *cloud) find(name *string) (*fakeStack, error) {
 	for _, s := range c.stacks {
 		if s.id == *name || s.name == *name && s.status != types.StackStatusDeleteComplete {
 			return s, nil

@@ -71,6 +71,7 @@ func (c *cloud) account() *Account {
 func call[T any](c *cloud, op string, do func() (*T, error)) (*T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.pass()
 	n := c.n
 	c.n++
 	c.calls[op]++
