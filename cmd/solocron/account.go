@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
@@ -13,7 +12,6 @@ import (
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/run"
 	"github.com/solocron/solocron/stack"
-	"github.com/solocron/solocron/stack/cost"
 	"github.com/solocron/solocron/stack/deploy"
 	"github.com/solocron/solocron/stack/function"
 	"github.com/solocron/solocron/web"
@@ -32,6 +30,7 @@ func (o *deployOptions) flags(c *cobra.Command) {
 
 // where are the flags that say which code there should be, and where.
 func (o *deployOptions) where(c *cobra.Command) {
+	c.Flags().BoolVar(&o.JobsOnly, "jobs-only", false, "leave the stack to who made it by solocron template: only jobs and their schedules")
 	c.Flags().StringVar(&o.Bucket, "bucket", "", "bucket for the function's code (default: one is made)")
 	c.Flags().StringVar(&o.code, "code", "", "zip with the function's code (default: the one inside of this program)")
 }
@@ -46,9 +45,12 @@ type account struct {
 
 // openAccount is openAccountOnly with the code that the function is to run.
 func (g *globals) openAccount(ctx context.Context, o deployOptions) (*account, error) {
-	code, err := openCode(o.code)
-	if err != nil {
-		return nil, err
+	var code function.Code
+	if !o.JobsOnly {
+		var err error
+		if code, err = openCode(o.code); err != nil {
+			return nil, err
+		}
 	}
 	a, err := g.openAccountOnly(ctx)
 	if err != nil {
@@ -76,7 +78,6 @@ func (g *globals) openAccountOnly(ctx context.Context) (*account, error) {
 	a := deploy.New(cfg)
 	a.Jobs = ledgerJobs{newFunctionClient(i.Name, i.Region)}
 	a.Hosts = cloud.New(cfg, f.Fleet.EC2).Fleet()
-	a.Cost = func(i *stack.Installation) cost.Estimate { return cost.Of(i, time.Now()) }
 	return &account{Account: a, cfg: cfg, installation: i}, nil
 }
 

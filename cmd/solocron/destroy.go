@@ -11,7 +11,7 @@ import (
 
 func newDestroyCommand(g *globals) *cobra.Command {
 	var name string
-	var deleteLedger bool
+	var deleteLedger, jobsOnly bool
 	c := &cobra.Command{
 		Use:   "destroy",
 		Short: "Take the stack of the jobs file out of AWS",
@@ -26,12 +26,13 @@ The installation's name has to be typed, or given with --confirm.
 Exit codes: 0 done, 1 error, or not confirmed, 2 usage.`,
 		Args: words(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o := deploy.DestroyOptions{Confirm: name, DeleteLedger: deleteLedger}
+			o := deploy.DestroyOptions{Confirm: name, DeleteLedger: deleteLedger, JobsOnly: jobsOnly}
 			return destroy(cmd, g, o)
 		},
 	}
 	c.Flags().StringVar(&name, "confirm", "", "the installation's name, instead of being asked for it")
 	c.Flags().BoolVar(&deleteLedger, "delete-ledger", false, "delete the table, too, and with it the record of all runs")
+	c.Flags().BoolVar(&jobsOnly, "jobs-only", false, "leave the stack to who made it: only jobs and their schedules go")
 	return c
 }
 

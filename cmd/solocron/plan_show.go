@@ -57,6 +57,10 @@ func (v *page) rest(n int, what string) {
 }
 
 func (v *page) stack(c *deploy.StackChange) {
+	if c.Elsewhere {
+		v.section("Stack: left to who made it")
+		return
+	}
 	if c.Action == deploy.None {
 		v.section("Stack: as it should be")
 		return

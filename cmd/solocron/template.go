@@ -41,7 +41,7 @@ function's code is, which --zip writes:
     --parameter-overrides CodeBucket=BUCKET CodeKey=KEY
 
 NAME is that of the ledger's table. Other code needs another key. Jobs are not in
-the stack.
+the stack: solocron apply --jobs-only puts them in place.
 
 Exit codes: 0 done, 1 error, 2 usage.`,
 		Args: words(0, 0, ""),

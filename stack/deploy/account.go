@@ -16,8 +16,6 @@ import (
 
 	"github.com/solocron/solocron/dispatch"
 	"github.com/solocron/solocron/fleet"
-	"github.com/solocron/solocron/stack"
-	"github.com/solocron/solocron/stack/cost"
 	"github.com/solocron/solocron/stack/function"
 )
 
@@ -39,7 +37,6 @@ type Account struct {
 	Hosts fleet.Fleet
 
 	Code function.Code
-	Cost func(*stack.Installation) cost.Estimate
 
 	Now func() time.Time // nil for time.Now
 	// Progress is told of every step of Apply and Destroy, one at a time.
@@ -68,6 +65,9 @@ type Options struct {
 	// Bucket is for the code; empty for the one that the stack has its code
 	// from, else one that is made for it.
 	Bucket string
+	// JobsOnly leaves the stack to somebody else, who makes it by its template:
+	// only the jobs and their schedules are looked at.
+	JobsOnly bool
 }
 
 // Step is something that was done, or seen to be done.

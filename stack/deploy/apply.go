@@ -114,7 +114,7 @@ func (a *Account) applyDocument(ctx context.Context, i *stack.Installation, s *s
 // applyJobs brings the jobs into the ledger, and out of it.
 func (a *Account) applyJobs(ctx context.Context, i *stack.Installation, s *survey, fresh bool) error {
 	do := s.ledger.do
-	if s.stack == nil {
+	if !s.asked {
 		// Nobody could be asked before. The table may have been there, with jobs in
 		// it, so what is put has to know them; what the plan could not show is left.
 		err := a.await(ctx, fresh, func() (err error) { s.jobs, err = a.deployed(ctx); return err })

@@ -74,7 +74,7 @@ func (a *Account) tagged(ctx context.Context, i *stack.Installation, b bucket) (
 	case err != nil:
 		return false, fmt.Errorf("tags of bucket %s: %w", b.name, err)
 	}
-	return slices.ContainsFunc(out.TagSet, func(t types.Tag) bool { return aws.ToString(t.Key) == Tag && aws.ToString(t.Value) == i.Name }), nil
+	return slices.ContainsFunc(out.TagSet, func(t types.Tag) bool { return aws.ToString(t.Key) == template.Tag && aws.ToString(t.Value) == i.Name }), nil
 }
 
 // holdsCode reports whether the code is in the bucket. S3 vouches for what was
@@ -125,7 +125,7 @@ func (a *Account) makeBucket(ctx context.Context, i *stack.Installation, b bucke
 		}
 		_, err = a.S3.PutBucketTagging(ctx, &s3.PutBucketTaggingInput{
 			Bucket: &b.name, ExpectedBucketOwner: b.owner,
-			Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String(Tag), Value: &i.Name}}},
+			Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String(template.Tag), Value: &i.Name}}},
 		})
 		if err != nil {
 			return fmt.Errorf("tag bucket %s: %w", b.name, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -20,6 +21,9 @@ type DestroyOptions struct {
 	// DeleteLedger deletes the table with all that is known of jobs and runs,
 	// whoever made it.
 	DeleteLedger bool
+	// JobsOnly leaves the stack to who made it, and takes away the jobs and their
+	// schedules alone.
+	JobsOnly bool
 }
 
 // DestroyPlan is what Destroy would take away, and what stays.
@@ -44,7 +48,7 @@ type DestroyPlan struct {
 
 // Empty reports whether there is nothing to take away.
 func (p *DestroyPlan) Empty() bool {
-	return p.Stack == "" && p.Bucket == "" && (p.Table == "" || !p.DeleteTable)
+	return p.Stack == "" && p.Bucket == "" && (p.Table == "" || !p.DeleteTable) && len(p.Jobs) == 0 && p.Schedules == 0
 }
 
 // remains is what there is to be taken away.
@@ -59,10 +63,19 @@ type remains struct {
 	schedules []found
 }
 
-func (a *Account) remains(ctx context.Context, i *stack.Installation) (r *remains, err error) {
+func (a *Account) remains(ctx context.Context, i *stack.Installation, o DestroyOptions) (r *remains, err error) {
 	r = &remains{}
 	if r.place, err = a.place(ctx, i); err != nil {
 		return nil, err
+	}
+	if o.JobsOnly {
+		if o.DeleteLedger {
+			return nil, fmt.Errorf("the ledger's table belongs to the stack, which stays: who made it deletes it")
+		}
+		r.jobs, r.deaf = a.deployed(ctx)
+		r.schedules, err = a.schedules(ctx, i, r.place, nil)
+		r.schedules = slices.DeleteFunc(r.schedules, func(f found) bool { return f.job == "" })
+		return r, err
 	}
 	if r.stack, err = a.standing(ctx, i.Name); err != nil {
 		return nil, err
@@ -111,7 +124,7 @@ func (r *remains) inForce() (leave []dispatch.Leaver) {
 
 // PlanDestroy says what Destroy would do. It changes nothing.
 func (a *Account) PlanDestroy(ctx context.Context, i *stack.Installation, o DestroyOptions) (*DestroyPlan, error) {
-	r, err := a.remains(ctx, i)
+	r, err := a.remains(ctx, i, o)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +150,7 @@ func (a *Account) PlanDestroy(ctx context.Context, i *stack.Installation, o Dest
 	if r.deaf != nil {
 		p.Warnings = append(p.Warnings, r.deaf.Error())
 	}
-	if runs, ok := a.Jobs.(Runs); ok && r.stack.serves() && r.deaf == nil {
+	if runs, ok := a.Jobs.(Runs); ok && (r.stack.serves() || o.JobsOnly) && r.deaf == nil {
 		open, err := runs.OpenRuns(ctx)
 		switch {
 		case err != nil:
@@ -159,9 +172,12 @@ func (a *Account) Destroy(ctx context.Context, i *stack.Installation, o DestroyO
 	if o.Confirm != i.Name {
 		return fmt.Errorf("destroy %s: %q was confirmed", i.Name, o.Confirm)
 	}
-	r, err := a.remains(ctx, i)
+	r, err := a.remains(ctx, i, o)
 	if err != nil {
 		return err
+	}
+	if o.JobsOnly {
+		return a.destroyJobs(ctx, i, r)
 	}
 	if f := r.foreign(i); len(f) > 0 && r.stack != nil {
 		return fmt.Errorf("schedule group %s holds schedules that are not solocron's, and would go with it: %s; move them, or delete them yourself", i.Group(), list(f))
@@ -184,6 +200,16 @@ func (a *Account) Destroy(ctx context.Context, i *stack.Installation, o DestroyO
 		return a.deleteTable(ctx, i.Name)
 	}
 	return nil
+}
+
+// destroyJobs takes away what an apply with JobsOnly made.
+func (a *Account) destroyJobs(ctx context.Context, i *stack.Installation, r *remains) error {
+	if err := a.retire(ctx, i, r); err != nil {
+		return err
+	}
+	return a.each(ctx, len(r.schedules), func(ctx context.Context, n int) error {
+		return a.deleteSchedule(ctx, i, r.schedules[n].name)
+	})
 }
 
 // retire takes all jobs out of force.

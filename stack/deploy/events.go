@@ -36,7 +36,7 @@ func (a *Account) operation(ctx context.Context, name, id string) (*operation, e
 	return o, nil
 }
 
-// follow tells of every event until the operation has ended, and returns the
+// follow tells what is done until the operation has ended, and returns the
 // stack's state then; "" if the stack is gone.
 func (a *Account) follow(ctx context.Context, o *operation) (status string, err error) {
 	err = poll(ctx, func() (bool, error) {
@@ -46,7 +46,9 @@ func (a *Account) follow(ctx context.Context, o *operation) (status string, err 
 		}
 		for _, e := range fresh {
 			o.hear(e)
-			a.tell(Step{Part: "stack", Text: eventText(e)})
+			if own := aws.ToString(e.PhysicalResourceId) == o.id; own || !busy(string(e.ResourceStatus)) {
+				a.tell(Step{Part: "stack", Text: eventText(e)})
+			}
 		}
 		if !o.ended && !o.removes {
 			return false, nil

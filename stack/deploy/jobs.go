@@ -17,6 +17,7 @@ import (
 type jobDiff struct {
 	changes   []JobChange // by name
 	unchanged int
+	paused    []string // those of the file that are, and by whom
 	do        dispatch.Deployment
 }
 
@@ -31,6 +32,9 @@ func diffJobs(file []job.Job, have []dispatch.Deployed, prune bool, now time.Tim
 		h, known := standing[j.Name]
 		delete(standing, j.Name)
 		inForce := known && h.Retired.IsZero()
+		if h.Paused != "" {
+			d.paused = append(d.paused, j.Name+", by "+h.Paused)
+		}
 		if inForce && h.Hash == j.Hash() {
 			d.unchanged++
 			continue

@@ -48,6 +48,7 @@ type Plan struct {
 	Stack     StackChange   `json:"stack"`
 	Jobs      []JobChange   `json:"jobs"` // those that change or are left, by name
 	Unchanged int           `json:"unchanged"`
+	Paused    []string      `json:"paused,omitempty"` // all jobs of the file that are: "nightly, by ann"
 	Schedules Schedules     `json:"schedules"`
 	Hosts     []Hosts       `json:"hosts"` // per selector of the file's jobs
 	Rights    []Right       `json:"rights"`
@@ -77,6 +78,8 @@ type StackChange struct {
 	Action    Action     `json:"action"`           // Create, Update or None
 	Status    string     `json:"status,omitempty"` // the stack's now; empty if there is none
 	Resources []Resource `json:"resources"`
+	// Elsewhere says that the stack is left to somebody else.
+	Elsewhere bool `json:"elsewhere,omitempty"`
 	// Adopted says that the table is there already and is not made by the stack.
 	Adopted bool `json:"adopted,omitempty"`
 	// Bucket is where the code goes, Made whether it has to be made.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/stack"
+	"github.com/solocron/solocron/stack/cost"
 )
 
 // Plan says what Apply would do. It changes nothing but that it makes a change
@@ -21,10 +22,11 @@ func (a *Account) Plan(ctx context.Context, i *stack.Installation, o Options) (*
 	p := &Plan{
 		Name: i.Name, Region: i.Region, Account: s.place.Account,
 		Stack: StackChange{
-			Action: s.action, Resources: []Resource{}, Adopted: s.adopt,
+			Action: s.action, Resources: []Resource{}, Elsewhere: o.JobsOnly, Adopted: s.adopt,
 			Bucket: s.bucket.name, Code: a.Code.Key(), Document: s.document,
 		},
-		Jobs: s.ledger.changes, Unchanged: s.ledger.unchanged, Schedules: s.group.counted(),
+		Paused: s.ledger.paused,
+		Jobs:   s.ledger.changes, Unchanged: s.ledger.unchanged, Schedules: s.group.counted(),
 		Rights: []Right{}, Warnings: []string{}, Base: s.base,
 	}
 	if s.stack != nil {
@@ -36,9 +38,7 @@ func (a *Account) Plan(ctx context.Context, i *stack.Installation, o Options) (*
 		}
 	}
 	p.Hosts = a.hosts(ctx, i)
-	if a.Cost != nil {
-		p.Cost = a.Cost(i)
-	}
+	p.Cost = cost.Of(i, a.now())
 	p.Warnings = append(p.Warnings, a.warnings(i, s, p.Hosts)...)
 	return p, nil
 }

@@ -17,10 +17,6 @@ import (
 	"github.com/solocron/solocron/stack/template"
 )
 
-// Tag is on the stack and on the bucket that is made for it; its value is the
-// installation's name.
-const Tag = "solocron:stack"
-
 // standing is a stack that is there.
 type standing struct {
 	id         string
@@ -58,8 +54,8 @@ func (a *Account) standing(ctx context.Context, name string) (*standing, error) 
 	for _, t := range s.Tags {
 		found.tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 	}
-	if found.tags[Tag] != name {
-		return nil, fmt.Errorf("stack %s is there, but it is not solocron's (it has no tag %s=%s): give the ledger's table another name", name, Tag, name)
+	if found.tags[template.Tag] != name {
+		return nil, fmt.Errorf("stack %s is there, but it is not solocron's (it has no tag %s=%s): give the ledger's table another name", name, template.Tag, name)
 	}
 	out, err := a.CloudFormation.GetTemplate(ctx, &cloudformation.GetTemplateInput{StackName: &found.id, TemplateStage: types.TemplateStageOriginal})
 	if err != nil {
@@ -150,7 +146,7 @@ type intent struct {
 // intent is what the stack is to be in the place of the one that is there, if
 // any, whose further tags it keeps.
 func (a *Account) intent(i *stack.Installation, s *standing, adopt bool, bucket string) (intent, error) {
-	w := intent{parameters: map[string]string{template.CodeBucket: bucket, template.CodeKey: a.Code.Key()}, tags: map[string]string{Tag: i.Name}}
+	w := intent{parameters: map[string]string{template.CodeBucket: bucket, template.CodeKey: a.Code.Key()}, tags: map[string]string{template.Tag: i.Name}}
 	if s != nil {
 		w.tags = s.tags
 	}

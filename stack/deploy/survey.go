@@ -23,7 +23,7 @@ import (
 type survey struct {
 	place stack.Place
 
-	stack  *standing // nil if there is none
+	stack  *standing // nil if there is none, or it is left to somebody else
 	table  bool      // the ledger's is there, whoever made it
 	adopt  bool      // it is there, and isn't the stack's
 	bucket bucket
@@ -33,7 +33,8 @@ type survey struct {
 	document string
 	ours     bool // it, or its default, is as this version makes it
 
-	jobs      []dispatch.Deployed // nil if there is no function to ask
+	asked     bool // there is a function, which told the jobs
+	jobs      []dispatch.Deployed
 	wanted    map[string]wanted
 	schedules []found
 
@@ -54,8 +55,10 @@ func (a *Account) survey(ctx context.Context, i *stack.Installation, o Options) 
 		return nil, err
 	}
 	g, within := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { s.stack, err = a.standing(within, i.Name); return err })
-	g.Go(func() (err error) { s.table, err = a.table(within, i.Name); return err })
+	if !o.JobsOnly {
+		g.Go(func() (err error) { s.stack, err = a.standing(within, i.Name); return err })
+		g.Go(func() (err error) { s.table, err = a.table(within, i.Name); return err })
+	}
 	g.Go(func() (err error) { s.schedules, err = a.schedules(within, i, s.place, s.wanted); return err })
 	if err := g.Wait(); err != nil {
 		return nil, err
@@ -65,10 +68,15 @@ func (a *Account) survey(ctx context.Context, i *stack.Installation, o Options) 
 			return nil, err
 		}
 	}
+	s.asked = s.stack != nil || o.JobsOnly
 	g, within = errgroup.WithContext(ctx)
-	g.Go(func() (err error) { s.bucket, err = a.bucket(within, i, s.place, s.stack, o.Bucket); return err })
-	if s.stack != nil {
+	if s.asked {
 		g.Go(func() (err error) { s.jobs, err = a.deployed(within); return err })
+	}
+	if !o.JobsOnly {
+		g.Go(func() (err error) { s.bucket, err = a.bucket(within, i, s.place, s.stack, o.Bucket); return err })
+	}
+	if s.stack != nil {
 		g.Go(func() (err error) { s.document, s.ours, err = a.newDefault(within, i); return err })
 	}
 	if err := g.Wait(); err != nil {
@@ -79,15 +87,9 @@ func (a *Account) survey(ctx context.Context, i *stack.Installation, o Options) 
 
 // compare finds out what has to change.
 func (a *Account) compare(i *stack.Installation, o Options, s *survey) (err error) {
-	s.adopt = s.table && !s.stack.hasTable()
-	if s.intent, err = a.intent(i, s.stack, s.adopt, s.bucket.name); err != nil {
-		return err
-	}
-	s.action = Create
-	if s.stack != nil {
-		s.action = Update
-		if s.stack.is(s.intent) {
-			s.action = None
+	if s.action = None; !o.JobsOnly {
+		if err := a.compareStack(i, s); err != nil {
+			return err
 		}
 	}
 	if s.ledger, err = diffJobs(i.File.Jobs, s.jobs, o.Prune, a.now()); err != nil {
@@ -95,6 +97,21 @@ func (a *Account) compare(i *stack.Installation, o Options, s *survey) (err erro
 	}
 	s.group = diffSchedules(s.wanted, s.schedules, s.gone(o.Prune))
 	s.base = a.base(i, o, s)
+	return nil
+}
+
+// compareStack finds out whether the stack is as it is to be.
+func (a *Account) compareStack(i *stack.Installation, s *survey) (err error) {
+	s.adopt = s.table && !s.stack.hasTable()
+	if s.intent, err = a.intent(i, s.stack, s.adopt, s.bucket.name); err != nil {
+		return err
+	}
+	switch {
+	case s.stack == nil:
+		s.action = Create
+	case !s.stack.is(s.intent):
+		s.action = Update
+	}
 	return nil
 }
 

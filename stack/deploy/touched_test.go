@@ -118,6 +118,36 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
+// A stack that somebody else makes is neither looked at nor touched.
+func TestJobsOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud()
+		a := c.account()
+		apply(t, a, installation(t, daily("a")), Options{})
+		a.CloudFormation, a.S3, a.SSM, a.DynamoDB = nil, nil, nil, nil // a call would panic
+		i, o := installation(t, daily("b")), Options{JobsOnly: true, Prune: true}
+		p := apply(t, a, i, o)
+		if p.Stack.Action != None || !p.Stack.Elsewhere || len(p.Jobs) != 2 || p.Schedules.Create != 1 || p.Schedules.Delete != 1 {
+			t.Errorf("%+v", p)
+		}
+		c.check(t, i)
+
+		if err := a.Destroy(t.Context(), i, DestroyOptions{Confirm: i.Name, JobsOnly: true, DeleteLedger: true}); err == nil || len(c.schedules) != 1 {
+			t.Errorf("the ledger of somebody else's stack: %v", err)
+		}
+		if err := a.Destroy(t.Context(), i, DestroyOptions{Confirm: i.Name, JobsOnly: true}); err != nil {
+			t.Fatal(err)
+		}
+		if len(c.schedules) != 0 || c.ledger["b"].Retired.IsZero() || !c.function {
+			t.Errorf("schedules %v, job %+v, function %t", c.schedules, c.ledger["b"], c.function)
+		}
+		left, err := a.PlanDestroy(t.Context(), i, DestroyOptions{JobsOnly: true})
+		if err != nil || !left.Empty() {
+			t.Errorf("%+v, %v", left, err)
+		}
+	})
+}
+
 func TestThousandJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at(t, "2026-11-22T12:00:00Z")

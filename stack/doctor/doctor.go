@@ -85,7 +85,7 @@ func (d *Doctor) Examine(ctx context.Context) Finding {
 	}
 	plan, stack := d.stack(ctx)
 	root.Below = append(root.Below, stack)
-	if plan == nil || plan.Stack.Status == "" {
+	if stack.Health == Bad {
 		return root.without("stack", "function", "jobs", "hosts", "document", "claim", "topics", "undelivered")
 	}
 	function := d.function(ctx)

@@ -167,10 +167,11 @@ func TestExamineSick(t *testing.T) {
 		},
 			"stack", Warning, "3 resources would change", nil},
 		{"down", func(p *patient) { p.function.down = errors.New("no answer") }, "function", Bad, "no answer", []string{"claim"}},
+		{"elsewhere", func(p *patient) { p.plan.Stack.Status, p.plan.Stack.Elsewhere = "", true }, "stack", OK, "left to", nil},
 		{"old", func(p *patient) { p.function.release = "v0" }, "function", Warning, "solocron v0, and this is v1", nil},
 		{"edited", func(p *patient) { p.plan.Jobs = []deploy.JobChange{{Action: deploy.Update, Name: "nightly"}} }, "jobs", Warning, "1 to change", nil},
 		{"paused", func(p *patient) {
-			p.plan.Jobs = []deploy.JobChange{{Action: deploy.Update, Name: "nightly", Paused: "ann"}}
+			p.plan.Paused = []string{"nightly, by ann"}
 		}, "nightly", Warning, "paused by ann", nil},
 		{"unscheduled", func(p *patient) { p.plan.Schedules.Create = 2 }, "schedules", Warning, "2 are missing", nil},
 		{"disabled", func(p *patient) { p.plan.Schedules.Disabled = []string{"nightly.x"} }, "nightly.x", Warning, "switched off", nil},

@@ -67,6 +67,8 @@ func (d *Doctor) stack(ctx context.Context) (*deploy.Plan, Finding) {
 	switch {
 	case err != nil:
 		return nil, wrong("stack", err, "")
+	case p.Stack.Elsewhere:
+		return p, fine("stack", "left to who made it")
 	case p.Stack.Status == "":
 		return p, Finding{Step: "stack", Health: Bad, Says: "there is none", Remedy: "solocron apply makes it"}
 	case p.Stack.Action != deploy.None:
@@ -94,9 +96,10 @@ func jobs(p *deploy.Plan) Finding {
 	count := map[deploy.Action]int{}
 	for _, j := range p.Jobs {
 		count[j.Action]++
-		if j.Paused != "" {
-			found.Below = append(found.Below, Finding{Step: j.Name, Health: Warning, Says: "paused by " + j.Paused, Remedy: "solocron resume " + j.Name})
-		}
+	}
+	for _, said := range p.Paused {
+		name, by, _ := strings.Cut(said, ", ")
+		found.Below = append(found.Below, Finding{Step: name, Health: Warning, Says: "paused " + by, Remedy: "solocron resume " + name})
 	}
 	if n := len(p.Jobs); n > 0 {
 		found = Finding{Step: "jobs", Health: Warning, Remedy: applyIt, Below: found.Below, Says: fmt.Sprintf(
