@@ -157,6 +157,33 @@ func TestTopics(t *testing.T) {
 	}
 }
 
+// Lambda counts what the settings take in JSON, with a backslash for every quote.
+func TestLongestSettings(t *testing.T) {
+	text, accepted := head+"notify:\n  targets:\n", 0
+	for n := range 100 {
+		text += fmt.Sprintf("    team%d: { sns: { topic: team%[1]d } }\n", n)
+		i, err := New(decode(t, text+nightly))
+		if err != nil {
+			break
+		}
+		settings, err := i.Settings()
+		if err != nil {
+			t.Fatal(err)
+		}
+		counted, err := json.Marshal(map[string]string{SettingsVariable: settings})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(counted) > 4096 {
+			t.Fatalf("%d targets take %d bytes of the environment", n+1, len(counted))
+		}
+		accepted = n + 1
+	}
+	if accepted < 20 {
+		t.Errorf("only %d targets are accepted", accepted)
+	}
+}
+
 // What the function is told is what the file says, also where the user's text
 // looks like a placeholder.
 func TestSettings(t *testing.T) {

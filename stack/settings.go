@@ -107,8 +107,10 @@ func (i *Installation) Report() *job.Report {
 	return &full
 }
 
-// maxEnvironment is what Lambda allows for all variables of a function
-// together, names included.
+// maxEnvironment is what Lambda allows for all variables of a function together.
+// It measures them as a JSON object, in which each quote of the settings takes
+// two bytes.
+// https://github.com/github-aws-runners/terraform-aws-github-runner/issues/3594
 const maxEnvironment = 4 << 10
 
 // SettingsVariable is where the function finds its settings.
@@ -133,7 +135,7 @@ func (i *Installation) Settings() (string, error) {
 		return "", err
 	}
 	text := strings.ReplaceAll(string(body), Literal("${"), `\u0024{`)
-	if n := len(text) + len(SettingsVariable); n > maxEnvironment {
+	if n := len(plainJSON(map[string]string{SettingsVariable: text})); n > maxEnvironment {
 		return "", fmt.Errorf("the function's settings have %d bytes, and Lambda allows %d: use fewer notify targets or fleet tags", n, maxEnvironment)
 	}
 	return text, nil

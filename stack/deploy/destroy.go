@@ -73,7 +73,10 @@ func (a *Account) remains(ctx context.Context, i *stack.Installation, o DestroyO
 			return nil, fmt.Errorf("the ledger's table belongs to the stack, which stays: who made it deletes it")
 		}
 		r.jobs, r.deaf = a.deployed(ctx)
-		r.schedules, err = a.schedules(ctx, i, r.place, nil)
+		if r.schedules, err = a.listed(ctx, i.Group()); err != nil {
+			return nil, err
+		}
+		r.schedules, err = a.lookCloser(ctx, i, r.place, nil, rungFor(r.jobs), r.schedules)
 		r.schedules = slices.DeleteFunc(r.schedules, func(f found) bool { return f.job == "" })
 		return r, err
 	}

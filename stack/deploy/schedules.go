@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
+	"github.com/solocron/solocron/dispatch"
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/schedule"
 	"github.com/solocron/solocron/stack"
@@ -122,14 +123,25 @@ func diffSchedules(want map[string]wanted, have []found, gone func(job string) b
 	return d
 }
 
-// schedules are those of the group, by name, with what its list doesn't say of
-// those for which that matters.
-func (a *Account) schedules(ctx context.Context, i *stack.Installation, p stack.Place, want map[string]wanted) ([]found, error) {
-	all, err := a.listed(ctx, i.Group())
-	if err != nil {
-		return nil, err
+// rungFor says by name for which job a schedule rings, of those that the jobs of
+// the ledger have as they stand there. A job that another version wrote may be
+// left out.
+func rungFor(jobs []dispatch.Deployed) map[string]string {
+	names := map[string]string{}
+	for _, d := range jobs {
+		j, err := readJob(d)
+		if err != nil {
+			continue
+		}
+		list, err := stack.Schedules(j)
+		if err != nil {
+			continue
+		}
+		for _, s := range list {
+			names[s.Name] = d.Name
+		}
 	}
-	return a.lookCloser(ctx, i, p, want, all)
+	return names
 }
 
 // listed are the schedules of a group by name. A group that isn't there has
@@ -172,15 +184,19 @@ func readSummary(s types.ScheduleSummary) found {
 }
 
 // lookCloser asks for the content of surplus schedules that ring for the
-// function, to learn whose they are, and of wanted ones that somebody touched.
-func (a *Account) lookCloser(ctx context.Context, i *stack.Installation, p stack.Place, want map[string]wanted, list []found) ([]found, error) {
+// function, to learn whose they are unless their name is known, and of wanted
+// ones that somebody touched.
+func (a *Account) lookCloser(ctx context.Context, i *stack.Installation, p stack.Place, want map[string]wanted, known map[string]string, list []found) ([]found, error) {
 	function := p.Fill(i.FunctionARN())
 	var unclear []*found
 	for n := range list {
 		f := &list[n]
 		_, ok := want[f.name]
 		f.astray = ok && f.target != function
-		if f.target == function && (!ok || f.touched) {
+		if !ok && f.target == function && !f.touched {
+			f.job = known[f.name]
+		}
+		if f.target == function && f.job == "" && (!ok || f.touched) {
 			unclear = append(unclear, f)
 		}
 	}

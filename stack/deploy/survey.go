@@ -59,7 +59,7 @@ func (a *Account) survey(ctx context.Context, i *stack.Installation, o Options) 
 		g.Go(func() (err error) { s.stack, err = a.standing(within, i.Name); return err })
 		g.Go(func() (err error) { s.table, err = a.table(within, i.Name); return err })
 	}
-	g.Go(func() (err error) { s.schedules, err = a.schedules(within, i, s.place, s.wanted); return err })
+	g.Go(func() (err error) { s.schedules, err = a.listed(within, i.Group()); return err })
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
@@ -80,6 +80,9 @@ func (a *Account) survey(ctx context.Context, i *stack.Installation, o Options) 
 		g.Go(func() (err error) { s.document, s.ours, err = a.newDefault(within, i); return err })
 	}
 	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	if s.schedules, err = a.lookCloser(ctx, i, s.place, s.wanted, rungFor(s.jobs), s.schedules); err != nil {
 		return nil, err
 	}
 	return s, a.compare(i, o, s)
