@@ -4,10 +4,12 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,8 +25,7 @@ import (
 	"github.com/solocron/solocron/awsloop/mototest"
 )
 
-// account is a whole account over the network, for one test, whose names begin
-// with the test's.
+// account is a whole account for one test, whose names begin with the test's.
 type account struct {
 	*awsloop.Account
 	t         *testing.T
@@ -34,6 +35,9 @@ type account struct {
 	name      string // also the stack's
 }
 
+// accounts tells apart what tests leave in moto.
+var accounts atomic.Int64
+
 func newAccount(t *testing.T, o awsloop.AccountOptions) *account {
 	t.Helper()
 	s := awsloop.New(awsloop.Options{Moto: mototest.Start(t), Seed: 1, Dir: t.TempDir()})
@@ -42,8 +46,11 @@ func newAccount(t *testing.T, o awsloop.AccountOptions) *account {
 		t.Fatal(err)
 	}
 	a := &account{Account: awsloop.NewAccount(s, o), t: t, config: s.Config("us-east-1")}
+	// Not over the network: a client of the SDK may close its request's body before
+	// its transport has found that to be at its end, which breaks the connection.
+	a.config.HTTPClient = &http.Client{Transport: s.RoundTripper()}
 	a.stacks, a.functions = cloudformation.NewFromConfig(a.config), lambda.NewFromConfig(a.config)
-	a.name = strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())
+	a.name = strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()) + "-" + strconv.Itoa(int(accounts.Add(1)))
 	return a
 }
 

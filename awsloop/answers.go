@@ -125,6 +125,13 @@ func (s *Server) awkward(w http.ResponseWriter, r *http.Request, c request) bool
 	return false
 }
 
+// Answered counts the awkward answers that were given, by name.
+func (s *Server) Answered() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.answered)
+}
+
 // befalls draws whether the answer befalls the call.
 func (s *Server) befalls(a Answer, c request) bool {
 	s.mu.Lock()
@@ -140,6 +147,7 @@ func (s *Server) befalls(a Answer, c request) bool {
 	key := a.Name + " " + about
 	if s.befallen[key] < k.First || k.P > 0 && s.rand.Float64() < k.P {
 		s.befallen[key]++
+		s.answered[a.Name]++
 		return true
 	}
 	return false

@@ -74,6 +74,7 @@ type Server struct {
 	calls    map[string]int
 	made     map[string]time.Time // by operation and subject
 	befallen map[string]int       // by awkward answer and subject
+	answered map[string]int       // by awkward answer
 	seen     []func(event []byte)
 }
 
@@ -97,6 +98,7 @@ func New(o Options) *Server {
 		calls:    map[string]int{},
 		made:     map[string]time.Time{},
 		befallen: map[string]int{},
+		answered: map[string]int{},
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.key, _ = s.NewKey()
@@ -263,6 +265,7 @@ func (s *Server) proxy(moto string) *httputil.ReverseProxy {
 				r.SetURL(target)
 			}
 			r.Out.Host = r.In.Host
+			r.Out.Header.Del("Expect") // the body is here already
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			s.log.ErrorContext(r.Context(), "pass on to moto", "url", moto, "err", err)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
 
 // routes are the operations that Lambda answers.
@@ -78,6 +80,11 @@ func invoke(f *Function, w http.ResponseWriter, r *http.Request) {
 	}
 	if len(payload) > 0 && !json.Valid(payload) {
 		restJSON.fail(w, http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json")
+		return
+	}
+	if f.configuration().State == types.StatePending {
+		restJSON.fail(w, http.StatusConflict, "ResourceConflictException", "The operation cannot be performed at this time. "+
+			"The function is currently in the following state: Pending")
 		return
 	}
 	w.Header().Set("X-Amz-Executed-Version", "$LATEST")
