@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // CloudFormation writes the template as JSON without a needless byte. It is an
@@ -15,6 +17,7 @@ func (t *Template) CloudFormation() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	compact = ascii(compact)
 	if n := len(compact); n > MaxBytes {
 		return nil, fmt.Errorf("the template of stack %s has %d bytes, and CloudFormation takes %d: let fewer addresses subscribe to its topics, or let more jobs share their hosts",
 			t.installation.Name, n, MaxBytes)
@@ -87,6 +90,24 @@ func (t *Template) file() file {
 		f.Outputs[o.ID] = fileOutput{o.Description, o.Value}
 	}
 	return f
+}
+
+// ascii is the same JSON in characters that GetTemplate gives back: it answers
+// with a question mark for every other, and what was deployed could not be told
+// from what is to be.
+// https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1220
+func ascii(text []byte) []byte {
+	var b bytes.Buffer
+	for _, r := range string(text) {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+			continue
+		}
+		for _, half := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, half)
+		}
+	}
+	return b.Bytes()
 }
 
 // encode is JSON that leaves <, > and & as they are: written as \u003c the

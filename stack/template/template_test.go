@@ -202,3 +202,43 @@ func TestTopicIDs(t *testing.T) {
 		t.Errorf("cron-alerts became %s", got)
 	}
 }
+
+// GetTemplate answers with ? for what is not ASCII, so none of that is in a
+// template, whatever the file says.
+func TestASCII(t *testing.T) {
+	i := write(t, `
+ledger: dynamodb://eu-central-1/cron
+fleet: { region: eu-central-1, tags: { "größe": "日本 🕒" } }
+jobs: { nightly: { schedule: "@daily", hosts: { ort: "Zürich" }, command: x } }
+`)
+	text := cloudFormation(t, newTemplate(t, i, Options{}))
+	if at := bytes.IndexFunc(text, func(r rune) bool { return r > 127 }); at >= 0 {
+		t.Errorf("%q", text[at:min(at+40, len(text))])
+	}
+	var read struct {
+		Resources struct {
+			FunctionRole struct {
+				Properties struct {
+					Policies []struct {
+						PolicyDocument struct {
+							Statement []struct {
+								Sid       string
+								Condition map[string]map[string]any
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &read); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"aws:ResourceTag/größe": []any{"日本 🕒"}, "aws:ResourceTag/ort": []any{"Zürich"}}
+	for _, s := range read.Resources.FunctionRole.Properties.Policies[0].PolicyDocument.Statement {
+		if strings.HasPrefix(s.Sid, "StartOn") && cmp.Equal(s.Condition["StringEquals"], want) {
+			return
+		}
+	}
+	t.Errorf("no statement asks for %v in %s", want, text)
+}
