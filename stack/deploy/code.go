@@ -51,9 +51,14 @@ func (a *Account) bucket(ctx context.Context, i *stack.Installation, p stack.Pla
 	}
 	b.made = true
 	if b.name == own {
-		// The tag comes last, so without it the making was interrupted.
 		if b.made, err = a.tagged(ctx, i, b); err != nil {
 			return b, err
+		}
+		// The tag comes last, so without it the making may have been interrupted.
+		if !b.made {
+			if err := a.unused(ctx, i, b); err != nil {
+				return b, err
+			}
 		}
 	}
 	b.holds, err = a.holdsCode(ctx, b)
@@ -67,14 +72,37 @@ func noBucket(err error) bool {
 
 // tagged reports whether the bucket is the installation's own.
 func (a *Account) tagged(ctx context.Context, i *stack.Installation, b bucket) (bool, error) {
+	tags, err := a.bucketTags(ctx, b)
+	return slices.ContainsFunc(tags, func(t types.Tag) bool { return aws.ToString(t.Key) == template.Tag && aws.ToString(t.Value) == i.Name }), err
+}
+
+func (a *Account) bucketTags(ctx context.Context, b bucket) ([]types.Tag, error) {
 	out, err := a.S3.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: &b.name, ExpectedBucketOwner: b.owner})
 	switch {
 	case errorCode(err) == "NoSuchTagSet" || noBucket(err):
-		return false, nil
+		return nil, nil
 	case err != nil:
-		return false, fmt.Errorf("tags of bucket %s: %w", b.name, err)
+		return nil, fmt.Errorf("tags of bucket %s: %w", b.name, err)
 	}
-	return slices.ContainsFunc(out.TagSet, func(t types.Tag) bool { return aws.ToString(t.Key) == template.Tag && aws.ToString(t.Value) == i.Name }), nil
+	return out.TagSet, nil
+}
+
+// unused refuses a bucket that somebody has made for something else, though it
+// has our name: to make it ours would take its tags and close it, and to destroy
+// the installation would then delete what is in it.
+func (a *Account) unused(ctx context.Context, i *stack.Installation, b bucket) error {
+	tags, err := a.bucketTags(ctx, b)
+	if err != nil {
+		return err
+	}
+	out, err := a.S3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, ExpectedBucketOwner: b.owner, MaxKeys: aws.Int32(1)})
+	if err != nil && !noBucket(err) {
+		return fmt.Errorf("content of bucket %s: %w", b.name, err)
+	}
+	if len(tags) > 0 || err == nil && len(out.Contents) > 0 {
+		return fmt.Errorf("bucket %s is in use, and it is not solocron's (it has no tag %s=%s): name another one with --bucket, or give it the tag if it is meant for this", b.name, template.Tag, i.Name)
+	}
+	return nil
 }
 
 // holdsCode reports whether the code is in the bucket. S3 vouches for what was

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
 	"github.com/solocron/solocron/job"
+	"github.com/solocron/solocron/stack/template"
 )
 
 func TestHandsOff(t *testing.T) {
@@ -109,6 +111,53 @@ func TestForeignStack(t *testing.T) {
 			t.Error("a foreign stack was destroyed")
 		}
 	})
+}
+
+// A bucket of our name that somebody has in use is neither taken over nor
+// emptied; one whose making was interrupted is.
+func TestForeignBucket(t *testing.T) {
+	tag := func(key, value string) s3types.Tag { return s3types.Tag{Key: &key, Value: &value} }
+	theirs := map[string]string{"solocron/notes.txt": "x"}
+	tests := map[string]struct {
+		bucket fakeBucket
+		taken  bool
+	}{
+		"tagged by others":           {fakeBucket{tags: []s3types.Tag{tag("team", "web")}, objects: map[string]string{}}, false},
+		"of another installation":    {fakeBucket{tags: []s3types.Tag{tag(template.Tag, "Cron")}, objects: map[string]string{}}, false},
+		"with something in it":       {fakeBucket{objects: theirs}, false},
+		"interrupted while it began": {fakeBucket{objects: map[string]string{}}, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud()
+				a := c.account()
+				i := installation(t, daily("a"))
+				b := test.bucket
+				b.owner = "123456789012"
+				c.buckets["cron-123456789012-"+i.Region] = &b
+				p, err := a.Plan(t.Context(), i, Options{})
+				if err == nil {
+					err = a.Apply(t.Context(), i, p, Options{})
+				}
+				if test.taken {
+					if err != nil || !b.closed || len(b.tags) != 1 {
+						t.Errorf("%v, bucket %+v", err, b)
+					}
+					return
+				}
+				if err == nil || !strings.Contains(err.Error(), "not solocron's") || !strings.Contains(err.Error(), "--bucket") {
+					t.Errorf("%v", err)
+				}
+				if err := a.Destroy(t.Context(), i, DestroyOptions{Confirm: i.Name}); err != nil {
+					t.Error(err)
+				}
+				if b.closed || len(b.tags) != len(test.bucket.tags) || len(b.objects) != len(test.bucket.objects) || len(c.buckets) != 1 {
+					t.Errorf("the bucket was changed: %+v", b)
+				}
+			})
+		})
+	}
 }
 
 func TestConfirm(t *testing.T) {
