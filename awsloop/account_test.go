@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -266,9 +267,7 @@ type object = map[string]any
 func template(t *testing.T, resources object, more object) string {
 	t.Helper()
 	all := object{"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
-	for key, value := range more {
-		all[key] = value
-	}
+	maps.Copy(all, more)
 	text, err := json.MarshalIndent(all, "", " ")
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,8 @@
 // verifies the signature, counts the call, applies the faults that were asked
 // for ([Knobs]), and answers by a handler of its own or passes the request on to
 // moto_server. Systems Manager is answered here, with agents that really run
-// the commands by sh, in a directory per instance.
+// the commands by sh, in a directory per instance. [NewAccount] adds Lambda,
+// whose functions are processes, Scheduler, EventBridge and CloudFormation.
 //
 // # What can be relied on
 //
@@ -19,8 +20,9 @@
 //
 // # What it can't show
 //
-// AWS's own limits of rate, its permissions (every key may do everything), and
-// whatever the documentation leaves open; where that matters the stand-in takes
+// AWS's own limits of rate, the permissions of keys and roles (each may do
+// everything; only trust in roles, and what functions and queues let services do,
+// is asked for, in an [Account]), and whatever the documentation leaves open; where that matters the stand-in takes
 // the worse reading.
 package awsloop
 

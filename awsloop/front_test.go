@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -54,6 +55,10 @@ var calls = map[string]func(ctx context.Context, c aws.Config) error{
 	},
 	"scheduler.GetSchedule": func(ctx context.Context, c aws.Config) error {
 		_, err := scheduler.NewFromConfig(c).GetSchedule(ctx, &scheduler.GetScheduleInput{Name: aws.String("a.b_c"), GroupName: aws.String("x y&z=")})
+		return err
+	},
+	"monitoring.DescribeAlarms": func(ctx context.Context, c aws.Config) error {
+		_, err := cloudwatch.NewFromConfig(c).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"a"}})
 		return err
 	},
 	"lambda.Invoke": func(ctx context.Context, c aws.Config) error {
@@ -121,6 +126,7 @@ func TestForeignKeys(t *testing.T) {
 		"autoscaling.DescribeAutoScalingInstances": {"SignatureDoesNotMatch", "InvalidClientTokenId"},
 		"ec2.DescribeInstances":                    {"SignatureDoesNotMatch", "AuthFailure"},
 		"scheduler.GetSchedule":                    {"InvalidSignatureException", "UnrecognizedClientException"},
+		"monitoring.DescribeAlarms":                {"InvalidSignatureException", "UnrecognizedClientException"},
 		"lambda.Invoke":                            {"InvalidSignatureException", "UnrecognizedClientException"},
 	}
 	for operation, call := range calls {

@@ -72,7 +72,8 @@ func readFunction(body []byte) (*functionRequest, error) {
 	if err := d.Decode(in); err != nil {
 		return nil, invalidParameter("not known here: %v", err)
 	}
-	return in, in.check()
+	err := in.check()
+	return in, err
 }
 
 func (in *functionRequest) check() error {

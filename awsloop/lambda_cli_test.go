@@ -9,9 +9,25 @@ import (
 	"testing"
 )
 
-// awsCLI runs the aws command against the server and returns what it printed,
-// as JSON if it succeeded.
+// awsCLI runs the aws command against the server and returns the JSON that it
+// printed, or how it failed.
 func awsCLI(t *testing.T, s *Server, args ...string) (map[string]any, string) {
+	t.Helper()
+	out, failure := awsSays(t, s, args...)
+	if failure != "" {
+		return nil, failure
+	}
+	var answer map[string]any
+	if text := strings.TrimSpace(out); text != "" {
+		if err := json.Unmarshal([]byte(text), &answer); err != nil {
+			t.Fatalf("aws %s printed %s: %v", strings.Join(args, " "), out, err)
+		}
+	}
+	return answer, ""
+}
+
+// awsSays is awsCLI for what isn't JSON.
+func awsSays(t *testing.T, s *Server, args ...string) (said, failure string) {
 	t.Helper()
 	path, err := exec.LookPath("aws")
 	if err != nil {
@@ -19,19 +35,13 @@ func awsCLI(t *testing.T, s *Server, args ...string) (map[string]any, string) {
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Env = append(s.Environ(), "PATH="+os.Getenv("PATH"), "HOME="+t.TempDir(), "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1")
-	var said strings.Builder
-	cmd.Stderr = &said
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, said.String() + err.Error()
+		return "", complaint.String() + err.Error()
 	}
-	var answer map[string]any
-	if text := strings.TrimSpace(string(out)); text != "" {
-		if err := json.Unmarshal([]byte(text), &answer); err != nil {
-			t.Fatalf("aws %s printed %s: %v", strings.Join(args, " "), out, err)
-		}
-	}
-	return answer, ""
+	return string(out), ""
 }
 
 func TestLambdaCLI(t *testing.T) {

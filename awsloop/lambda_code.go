@@ -56,7 +56,7 @@ func (l *Lambda) fetch(ctx context.Context, name string, from types.FunctionCode
 		return unpacked{}, err
 	}
 	if err := unzip(packed, dir); err != nil {
-		os.RemoveAll(dir) //nolint:errcheck // the error before it says more
+		os.RemoveAll(dir)
 		return unpacked{}, invalidParameter("Could not unzip uploaded file. Please check your file, then try to upload again. (%v)", err)
 	}
 	sum := sha256.Sum256(packed)

@@ -30,3 +30,10 @@ func TestAllows(t *testing.T) {
 		t.Error("without a policy it is allowed")
 	}
 }
+
+func FuzzAllows(f *testing.F) {
+	f.Add(`{"Statement":[{"Effect":"Allow","Principal":{"Service":["a"]},"Action":"s:*","Condition":{"ArnLike":{"k":["a*","b"]}}}]}`)
+	f.Fuzz(func(_ *testing.T, policy string) {
+		allows(policy, "a", "s:b", map[string]string{"k": "a/b"})
+	})
+}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
@@ -44,11 +43,14 @@ func (a restAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	answer.Body = io.NopCloser(bytes.NewReader(body))
-	if answer.StatusCode != http.StatusOK {
+	if answer.StatusCode/100 != 2 {
 		a.t.Errorf("%s: %s %s", name, answer.Status, body)
 		return answer, nil
 	}
 	a.seen[name] = true
+	if answer.StatusCode == http.StatusNoContent {
+		return answer, nil
+	}
 	a.compare(name, a.model.Operations[name].Output.Shape, bytes.NewReader(body), true)
 	return answer, nil
 }
@@ -129,23 +131,5 @@ func TestSchedulerModel(t *testing.T) {
 		if !held.seen[name] {
 			t.Errorf("%s was not asked for", name)
 		}
-	}
-}
-
-func TestLambdaModel(t *testing.T) {
-	t.Parallel()
-	s := awsloop.New(awsloop.Options{})
-	t.Cleanup(func() { s.Close() })
-	l := awsloop.NewLambda(s)
-	if _, err := l.Create(awsloop.FunctionOptions{Name: "fn", Bootstrap: "/bin/true"}); err != nil {
-		t.Fatal(err)
-	}
-	client := lambda.NewFromConfig(heldToModel(t, s, "lambda/2015-03-31", l.Operation).config(s))
-	name := aws.String("fn")
-	if _, err := client.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: name}); err != nil {
-		t.Error(err)
-	}
-	if _, err := client.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: name}); err != nil {
-		t.Error(err)
 	}
 }

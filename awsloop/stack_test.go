@@ -1,6 +1,7 @@
 package awsloop_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -155,9 +156,7 @@ func (a *account) update(resources object, place map[string]string) {
 
 func topic(name string, more object) object {
 	p := object{"TopicName": sub("${AWS::StackName}-" + name)}
-	for key, value := range more {
-		p[key] = value
-	}
+	maps.Copy(p, more)
 	return object{"Type": "AWS::SNS::Topic", "Properties": p}
 }
 

@@ -48,7 +48,8 @@ func (s *services) putPolicies(ctx context.Context, old, r physical) error {
 	}
 	for name := range old.policies() {
 		if _, ok := want[name]; !ok {
-			if _, err := s.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &r.ID, PolicyName: &name}); unlessAbsent(err) != nil {
+			_, err := s.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &r.ID, PolicyName: &name})
+			if err = unlessAbsent(err); err != nil {
 				return err
 			}
 		}
@@ -60,7 +61,8 @@ func (s *services) putPolicies(ctx context.Context, old, r physical) error {
 	}
 	for _, arn := range old.list("ManagedPolicyArns") {
 		if !slices.Contains(r.list("ManagedPolicyArns"), arn) {
-			if _, err := s.iam.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &r.ID, PolicyArn: &arn}); unlessAbsent(err) != nil {
+			_, err := s.iam.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &r.ID, PolicyArn: &arn})
+			if err = unlessAbsent(err); err != nil {
 				return err
 			}
 		}

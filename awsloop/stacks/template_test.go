@@ -118,7 +118,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("order %v, %v", order, err)
 		}
 		for _, r := range made.Resources {
-			resolve(r.Properties, func(reference) (any, bool) { return nil, false }) //nolint:errcheck // it is to end
+			resolve(r.Properties, func(reference) (any, bool) { return nil, false })
 		}
 	})
 }
