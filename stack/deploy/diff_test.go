@@ -224,6 +224,8 @@ func TestWarnings(t *testing.T) {
 	}
 	late := with("late", "0 5 * * *", "UTC")
 	late.StartWithin = 30 * time.Second
+	hasty := with("hasty", "30 2 * * *", "Europe/Berlin")
+	hasty.When.Gap, hasty.StartWithin = schedule.GapNext, 2*time.Minute
 	dark := []Hosts{{Jobs: []string{"a", "b"}, Others: []Rejected{{"i-1", "stopped"}, {"i-2", "has no tag cron"}, {"i-3", "stopped"}}}}
 	for _, test := range []struct {
 		what  string
@@ -240,6 +242,11 @@ func TestWarnings(t *testing.T) {
 			"jobs a, b: 2027-10-31 03:00:00 CEST, the clock of Europe/Berlin goes to 2027-10-31 02:00:00 CET; 02:30:00 happens twice; runs at the first, in CEST",
 			"jobs a, b: 1 due time within a year is rung for by no timer and starts about a minute late, by the sweep",
 		}},
+		{"a gap and no time for the sweep", []job.Job{hasty}, nil, []string{
+			"job hasty: 2027-03-28 02:00:00 CET, the clock of Europe/Berlin goes to 2027-03-28 03:00:00 CEST; 02:30:00 skipped by the clock; runs once, at 2027-03-28 03:00:00 CEST",
+			"job hasty: 2027-10-31 03:00:00 CEST, the clock of Europe/Berlin goes to 2027-10-31 02:00:00 CET; 02:30:00 happens twice; runs at the first, in CEST",
+			"job hasty: 1 due time within a year is rung for by no timer and is left to the sweep, for which start-within may be too short: it may be missed",
+		}},
 		{"two schedules", []job.Job{with("a", "0 5 1 * mon", "UTC")}, nil, []string{"job a: 2 schedules for one crontab, as EventBridge can't say it in one; what both ring for runs once"}},
 		{"a superset", []job.Job{with("a", "every 7m", "UTC")}, nil, []string{"job a: EventBridge can't say exactly when it is due, so the function is invoked more often and ignores the rest"}},
 		{"over", []job.Job{with("a", "at(2026-01-01T00:00:00)", "UTC")}, nil, []string{"job a: never due again"}},
@@ -250,6 +257,11 @@ func TestWarnings(t *testing.T) {
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.what, diff)
 		}
+	}
+
+	adopted := (&Account{Now: func() time.Time { return now }}).warnings(installation(t, with("a", "0 5 * * *", "UTC")), &survey{action: Create, adopt: true}, nil)
+	if len(adopted) != 1 || !strings.Contains(adopted[0], "the table cron is there already") {
+		t.Errorf("a table with jobs in it: %q", adopted)
 	}
 
 	i := installation(t, daily("a"))

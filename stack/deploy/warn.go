@@ -26,6 +26,9 @@ func (a *Account) warnings(i *stack.Installation, s *survey, hosts []Hosts) []st
 	if s.stack.hasTable() && !s.table {
 		add("the table %s is gone, though the stack made it: solocron destroy --confirm %s and apply make a new one", i.Name, i.Name)
 	}
+	if s.stack == nil && s.adopt {
+		add("the table %s is there already: jobs in it that no destroy retired, if any, start again with the stack, those that left the file too; the plan after this one lists them", i.Name)
+	}
 	if s.stack != nil && s.action == None && !s.ours {
 		add("document %s was changed by hand, and commands are sent with it; remove it, and apply with another name in fleet.document", i.File.Fleet.EC2.Document)
 	}
@@ -93,6 +96,10 @@ func hasty(jobs []job.Job) []string {
 // ahead is how far timeWarnings look.
 const ahead = 365 * 24 * time.Hour
 
+// sweepTakes is how long it may take until the sweep starts what no timer rang
+// for: it waits 75 seconds for timers, and comes every minute.
+const sweepTakes = 150 * time.Second
+
 // timeWarnings are about due times that are not simply rung for. Jobs that have
 // the same to be told are told of together.
 func timeWarnings(jobs []job.Job, now time.Time) []string {
@@ -122,7 +129,11 @@ func timeWarnings(jobs []job.Job, now time.Time) []string {
 			tell(j.Name, "%s, the clock of %s goes to %s; %s %s", c.Before, when.Location(), c.After, walls(c), c.What)
 		}
 		if n := len(when.Swept(now, now.Add(ahead))); n > 0 {
-			tell(j.Name, "%s within a year is rung for by no timer and starts about a minute late, by the sweep", counted(n, "due time"))
+			what := "starts about a minute late, by the sweep"
+			if j.StartWithin < sweepTakes {
+				what = "is left to the sweep, for which start-within may be too short: it may be missed"
+			}
+			tell(j.Name, "%s within a year is rung for by no timer and %s", counted(n, "due time"), what)
 		}
 		if len(timers) > 1 {
 			tell(j.Name, "%d schedules for one crontab, as EventBridge can't say it in one; what both ring for runs once", len(timers))
