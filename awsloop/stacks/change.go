@@ -121,48 +121,70 @@ type modification struct {
 	changed       map[string]types.Replacement // of the resources that it may refer to
 }
 
+// details are what is known to change, then what may change because something
+// does that the resource refers to, then what isn't a property.
 func (m modification) details() []types.ResourceChangeDetail {
-	kind := kinds[m.to.template.Resources[m.id].Type]
-	var all []types.ResourceChangeDetail
-	add := func(name string, source types.ChangeSource, cause string, evaluation types.EvaluationType) {
-		target := &types.ResourceTargetDefinition{Attribute: types.ResourceAttributeProperties, Name: &name, RequiresRecreation: types.RequiresRecreationNever}
-		switch {
-		case name == "Tags":
-			target.Attribute, target.Name = types.ResourceAttributeTags, nil
-		case slices.Contains(kind.replaces(m.after), name) && evaluation == types.EvaluationTypeStatic:
-			target.RequiresRecreation = types.RequiresRecreationAlways
-		case slices.Contains(kind.replaces(m.after), name):
-			target.RequiresRecreation = types.RequiresRecreationConditionally
-		}
-		all = append(all, types.ResourceChangeDetail{ChangeSource: source, Evaluation: evaluation, CausingEntity: optional(cause), Target: target})
-	}
-	was, is := m.s.template.Resources[m.id], m.to.template.Resources[m.id]
 	static := differing(m.before, m.after)
-	for _, name := range static {
+	return slices.Concat(m.static(static), m.dynamic(static), m.attributes())
+}
+
+// static tells of properties that differ. If a parameter differs that one refers
+// to, that is the cause; whether the template is one, too, shows then.
+func (m modification) static(names []string) (all []types.ResourceChangeDetail) {
+	was, is := m.s.template.Resources[m.id], m.to.template.Resources[m.id]
+	for _, name := range names {
 		direct := types.EvaluationTypeStatic
 		for _, ref := range references(is.Properties[name]) {
 			if value, ok := m.to.parameters[ref.name]; ok && value != m.s.parameters[ref.name] {
-				direct = types.EvaluationTypeDynamic // the parameter alone may be the cause
-				add(name, types.ChangeSourceParameterReference, ref.name, types.EvaluationTypeStatic)
+				all = append(all, m.detail(name, types.ChangeSourceParameterReference, ref.name, types.EvaluationTypeStatic))
+				direct = types.EvaluationTypeDynamic
 			}
 		}
-		if direct == types.EvaluationTypeStatic || !reflect.DeepEqual(was.Properties[name], is.Properties[name]) {
+		if !reflect.DeepEqual(was.Properties[name], is.Properties[name]) {
 			direct = types.EvaluationTypeStatic
 		}
-		add(name, types.ChangeSourceDirectModification, "", direct)
+		all = append(all, m.detail(name, types.ChangeSourceDirectModification, "", direct))
 	}
+	return all
+}
+
+// dynamic tells of properties that have an attribute of a resource that changes,
+// or refer to one that may be replaced.
+func (m modification) dynamic(static []string) (all []types.ResourceChangeDetail) {
+	is := m.to.template.Resources[m.id]
 	for _, name := range sorted(is.Properties) {
 		for _, ref := range references(is.Properties[name]) {
 			replacement, isChanged := m.changed[ref.name]
 			switch {
 			case slices.Contains(static, name) || !isChanged:
 			case ref.attribute != "":
-				add(name, types.ChangeSourceResourceAttribute, ref.name+"."+ref.attribute, types.EvaluationTypeDynamic)
+				all = append(all, m.detail(name, types.ChangeSourceResourceAttribute, ref.name+"."+ref.attribute, types.EvaluationTypeDynamic))
 			case replacement != types.ReplacementFalse:
-				add(name, types.ChangeSourceResourceReference, ref.name, types.EvaluationTypeDynamic)
+				all = append(all, m.detail(name, types.ChangeSourceResourceReference, ref.name, types.EvaluationTypeDynamic))
 			}
 		}
 	}
+	return all
+}
+
+// detail is a property that changes, or may.
+func (m modification) detail(name string, source types.ChangeSource, cause string, evaluation types.EvaluationType) types.ResourceChangeDetail {
+	target := &types.ResourceTargetDefinition{Attribute: types.ResourceAttributeProperties, Name: &name, RequiresRecreation: types.RequiresRecreationNever}
+	replaces := slices.Contains(kinds[m.to.template.Resources[m.id].Type].replaces(m.after), name)
+	switch {
+	case name == "Tags":
+		target.Attribute, target.Name = types.ResourceAttributeTags, nil
+	case replaces && evaluation == types.EvaluationTypeStatic:
+		target.RequiresRecreation = types.RequiresRecreationAlways
+	case replaces:
+		target.RequiresRecreation = types.RequiresRecreationConditionally
+	}
+	return types.ResourceChangeDetail{ChangeSource: source, Evaluation: evaluation, CausingEntity: optional(cause), Target: target}
+}
+
+// attributes tells of what differs beside the properties.
+func (m modification) attributes() (all []types.ResourceChangeDetail) {
+	was, is := m.s.template.Resources[m.id], m.to.template.Resources[m.id]
 	for _, attribute := range []struct {
 		name    types.ResourceAttribute
 		differs bool

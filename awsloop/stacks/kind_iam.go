@@ -2,7 +2,6 @@ package stacks
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,31 +39,37 @@ func (p properties) policies() map[string]string {
 // putPolicies makes the role's policies those of r, given those of old.
 func (s *services) putPolicies(ctx context.Context, old, r physical) error {
 	want := r.policies()
-	for _, name := range slices.Sorted(maps.Keys(want)) {
+	for _, name := range sorted(want) {
 		_, err := s.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &r.ID, PolicyName: &name, PolicyDocument: aws.String(want[name])})
 		if err != nil {
 			return err
 		}
 	}
 	for name := range old.policies() {
-		if _, ok := want[name]; !ok {
-			_, err := s.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &r.ID, PolicyName: &name})
-			if err = unlessAbsent(err); err != nil {
-				return err
-			}
+		if _, ok := want[name]; ok {
+			continue
 		}
-	}
-	for _, arn := range r.list("ManagedPolicyArns") {
-		if _, err := s.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &r.ID, PolicyArn: &arn}); err != nil {
+		_, err := s.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &r.ID, PolicyName: &name})
+		if err := unlessAbsent(err); err != nil {
 			return err
 		}
 	}
-	for _, arn := range old.list("ManagedPolicyArns") {
-		if !slices.Contains(r.list("ManagedPolicyArns"), arn) {
-			_, err := s.iam.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &r.ID, PolicyArn: &arn})
-			if err = unlessAbsent(err); err != nil {
-				return err
-			}
+	return s.attachPolicies(ctx, r.ID, old.list("ManagedPolicyArns"), r.list("ManagedPolicyArns"))
+}
+
+func (s *services) attachPolicies(ctx context.Context, role string, old, want []string) error {
+	for _, arn := range want {
+		if _, err := s.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: &arn}); err != nil {
+			return err
+		}
+	}
+	for _, arn := range old {
+		if slices.Contains(want, arn) {
+			continue
+		}
+		_, err := s.iam.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: &role, PolicyArn: &arn})
+		if err := unlessAbsent(err); err != nil {
+			return err
 		}
 	}
 	return nil
