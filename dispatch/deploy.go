@@ -24,7 +24,7 @@ import (
 type Deployed struct {
 	Name    string          `json:"name"`
 	Hash    string          `json:"hash"`
-	Body    json.RawMessage `json:"body"`             // the job.Job
+	Body    json.RawMessage `json:"body,omitempty"`   // the job.Job; absent if it can't be read
 	Paused  string          `json:"paused,omitempty"` // by whom
 	Retired time.Time       `json:"retired,omitzero"`
 }
@@ -57,7 +57,8 @@ var (
 	ErrBadJob = errors.New("not a job as this version writes it")
 )
 
-// Deployed lists all jobs, by name, those that were retired included.
+// Deployed lists all jobs, by name, those that were retired included. One that
+// can't be read has no body, so that it can be put anew, or retired.
 func (d *Dispatcher) Deployed(ctx context.Context) ([]Deployed, error) {
 	known, err := d.Ledger.Jobs(ctx)
 	if err != nil {
@@ -74,13 +75,14 @@ func (d *Dispatcher) Deployed(ctx context.Context) ([]Deployed, error) {
 	}
 	err = each(bare, func(j *Deployed) error {
 		body, err := d.Ledger.Spec(ctx, j.Hash)
-		if err == nil && !json.Valid(body) {
-			err = fmt.Errorf("spec %s: %w", j.Hash, ledger.ErrCorrupt)
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, ledger.ErrCorrupt), errors.Is(err, ledger.ErrNotFound), err == nil && !json.Valid(body):
+			d.Log.Error("a job can't be read; it can be put anew", "job", j.Name, "spec", j.Hash, "error", err)
+		case err != nil:
 			return fmt.Errorf("job %s: %w", j.Name, err)
+		default:
+			j.Body = body
 		}
-		j.Body = body
 		return nil
 	})
 	return list, err

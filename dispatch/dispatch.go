@@ -99,6 +99,7 @@ type Dispatcher struct {
 	active    map[string]struct{}                   // runs driven here, by ID
 	waiting   map[string]map[chan struct{}]struct{} // by job: drivers that wait for its slot
 	paused    map[string]bool
+	retired   map[string]bool              // jobs that are not in force any more
 	heard     map[string]time.Time         // lost runs: when their host is asked next
 	picked    map[string]int               // picks by host that are not in the ledger yet
 	receivers map[string]notifier.Notifier // by target
@@ -134,6 +135,7 @@ func New(o Options) *Dispatcher {
 		active:  map[string]struct{}{},
 		waiting: map[string]map[chan struct{}]struct{}{},
 		paused:  map[string]bool{},
+		retired: map[string]bool{},
 		heard:   map[string]time.Time{},
 		picked:  map[string]int{},
 		specs:   map[string]job.Job{},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -83,6 +84,9 @@ func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
 	if r.Trigger != run.Manual && len(r.Attempts) == 0 && d.isPaused(r.Job) {
 		return d.apply(ctx, r, run.Skip{Reason: run.ReasonPaused + " by an operator"})
 	}
+	if d.isRetired(r.Job) && !rerun(r) {
+		return d.apply(ctx, r, run.Skip{Reason: run.ReasonRemoved + ": its job is not in force any more"})
+	}
 	if r.Late(now()) {
 		reason := fmt.Sprintf("%s: past its start-within, %s", run.ReasonLate, r.StartBy.Format(time.RFC3339))
 		if r.Reason != "" {
@@ -98,6 +102,11 @@ func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
 		return d.queue(ctx, j, r, ahead)
 	}
 	return d.intend(ctx, j, r, "")
+}
+
+// rerun reports whether a person had the run start again after it was lost.
+func rerun(r run.Run) bool {
+	return !r.Policy.Idempotent && slices.ContainsFunc(r.Attempts, func(a run.Attempt) bool { return a.State == run.AttemptLost })
 }
 
 // intend picks a host and records the attempt. from names a run whose hold of

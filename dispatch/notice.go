@@ -59,7 +59,7 @@ func eventOf(r run.Run) notifier.Event {
 		return notifier.Lost
 	case r.State == run.Skipped && strings.HasPrefix(r.Reason, run.ReasonOverlap):
 		return notifier.Overlapped
-	case r.State == run.Skipped && strings.HasPrefix(r.Reason, run.ReasonPaused):
+	case r.State == run.Skipped && (strings.HasPrefix(r.Reason, run.ReasonPaused) || strings.HasPrefix(r.Reason, run.ReasonRemoved)):
 		return "" // the operator knows
 	}
 	return notifier.Event(r.State)

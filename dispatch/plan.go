@@ -113,7 +113,7 @@ func (d *Dispatcher) swap(g *generation, known map[string]ledger.Job, receivers 
 				heap.Push(&g.next, p)
 			}
 		}
-		d.paused[name] = known[name].Pause.On
+		d.paused[name], d.retired[name] = known[name].Pause.On, false
 	}
 	d.gen = g
 	d.receivers = receivers

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,4 +144,86 @@ func TestFromDaemonToFunction(t *testing.T) {
 			t.Errorf("%v after %d that were kept", got, kept)
 		}
 	})
+}
+
+// What has not started when its job is removed never does; what a person has
+// started again does.
+func TestRetiredBeforeItsStart(t *testing.T) {
+	failing := func(guard.Order) (time.Duration, int) { return time.Second, 1 }
+	due := clock(1, 0, 0)
+	tests := map[string]struct {
+		tune    func(j *job.Job)
+		before  func(c *cloud) // the job is retired
+		after   func(c *cloud)
+		started int
+		state   run.State
+		reason  string
+	}{
+		"a retry": {
+			tune: func(j *job.Job) { j.Retry.Attempts, j.Retry.Backoff = 3, time.Minute },
+			before: func(c *cloud) {
+				c.agents.command = failing
+				c.due("j", due)
+				pass(2 * time.Second)
+				c.news()
+			}, started: 1, state: run.Failed, reason: "removed"},
+		"a jittered one": {
+			tune:   func(j *job.Job) { j.Jitter = 5 * time.Minute },
+			before: func(c *cloud) { c.due("j", due) }, state: run.Skipped, reason: "removed"},
+		"a queued one": {
+			tune: func(j *job.Job) { j.Overlap = job.BufferAll },
+			before: func(c *cloud) {
+				c.agents.command = func(guard.Order) (time.Duration, int) { return 5 * time.Minute, 0 }
+				c.due("j", due)
+				pass(2 * time.Second)
+				c.due("j", due) // again: the same run
+				if _, err := c.fresh().RunNow(c.t.Context(), "j", "ann"); err != nil {
+					c.t.Fatal(err)
+				}
+			}, started: 1, state: run.Succeeded},
+		"one that a person starts again": {
+			before: func(c *cloud) {
+				c.due("j", due)
+				pass(500 * time.Millisecond)
+				c.agents.set(func() { c.agents.dead["a"] = true })
+				c.sweep()
+			},
+			after: func(c *cloud) {
+				c.agents.set(func() { c.agents.dead["a"] = false })
+				d := c.fresh()
+				if _, err := d.Rerun(c.t.Context(), run.ID("j", due), "by ann"); err != nil {
+					c.t.Fatal(err)
+				}
+			}, started: 2, state: run.Succeeded},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			j := aJob("j", "0 1 1 1 *")
+			if test.tune != nil {
+				test.tune(&j)
+			}
+			inCloud(t, []string{"a"}, []job.Job{j}, func(t *testing.T, c *cloud) {
+				pass(time.Hour)
+				test.before(c)
+				c.deploy(leave(j))
+				if test.after != nil {
+					test.after(c)
+				}
+				for range 20 {
+					c.sweep()
+				}
+				pass(90 * 24 * time.Hour)
+				c.sweep()
+				r, err := c.ledger.Run(t.Context(), run.ID("j", due))
+				if err != nil || r.State != test.state || !strings.Contains(r.Reason, test.reason) || len(c.agents.witness) != test.started {
+					t.Errorf("%+v, %v; started %v", r, err, c.agents.witness)
+				}
+				for _, other := range c.all() {
+					if !other.State.Final() {
+						t.Errorf("%+v", other)
+					}
+				}
+			})
+		})
+	}
 }

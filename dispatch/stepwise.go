@@ -70,11 +70,11 @@ func (d *Dispatcher) News(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("news of run %s: %w", id, err)
 	}
-	switch r.State {
-	case run.Lost:
+	if r.State == run.Lost {
 		d.ask(ctx, r)
 		return nil
-	case run.Planned:
+	}
+	if r.State == run.Planned || r.Policy.MaxAttempts > len(r.Attempts) { // it may start
 		if err := d.relearn(ctx, r.Job); err != nil {
 			return err
 		}
@@ -239,7 +239,7 @@ func (d *Dispatcher) next(ctx context.Context) error {
 func (d *Dispatcher) learn(k ledger.Job) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.paused[k.Name] = k.Pause.On
+	d.paused[k.Name], d.retired[k.Name] = k.Pause.On, !k.Retired.IsZero()
 }
 
 // relearn reads what the ledger says of a job by now.

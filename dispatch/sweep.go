@@ -190,3 +190,9 @@ func (d *Dispatcher) isPaused(jobName string) bool {
 	defer d.mu.Unlock()
 	return d.paused[jobName]
 }
+
+func (d *Dispatcher) isRetired(jobName string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.retired[jobName]
+}

@@ -361,6 +361,7 @@ const (
 	ReasonOverlap = "overlap" // an earlier run of the job was in the way
 	ReasonNoHost  = "no host" // no candidate
 	ReasonPaused  = "paused"  // by an operator
+	ReasonRemoved = "removed" // its job is not in force any more
 )
 
 // Late reports whether the run's first start would come after its StartBy. A

@@ -44,6 +44,19 @@ func (a *Account) document(ctx context.Context, i *stack.Installation, version s
 	return aws.ToString(out.DocumentVersion), sameJSON(aws.ToString(out.Content), string(guard.Document())), nil
 }
 
+// spare reports an error if the stack that is to be made would find the name of
+// its document taken.
+func (a *Account) spare(ctx context.Context, i *stack.Installation) error {
+	if !i.OwnDocument() {
+		return nil
+	}
+	number, _, err := a.document(ctx, i, "$DEFAULT")
+	if name := i.File.Fleet.EC2.Document; err == nil && number != "" {
+		return fmt.Errorf("document %s is there already, perhaps of another installation, and a stack makes its own: write another name to fleet.document, or delete it", name)
+	}
+	return err
+}
+
 func (a *Account) setDefault(ctx context.Context, i *stack.Installation, version string) error {
 	name := i.File.Fleet.EC2.Document
 	_, err := a.SSM.UpdateDocumentDefaultVersion(ctx, &ssm.UpdateDocumentDefaultVersionInput{Name: &name, DocumentVersion: &version})

@@ -146,6 +146,16 @@ func TestDocument(t *testing.T) {
 	})
 }
 
+// A stack can't make a document whose name is taken.
+func TestDocumentOfSomebodyElse(t *testing.T) {
+	c := newCloud()
+	c.documents, c.standard = []string{string(guard.Document())}, 1
+	_, err := c.account().Plan(t.Context(), installation(t, daily("a")), Options{})
+	if err == nil || !strings.Contains(err.Error(), "document solocron is there already") || len(c.stacks) > 0 {
+		t.Errorf("plan where the document is somebody else's: %v", err)
+	}
+}
+
 func TestBucket(t *testing.T) {
 	const own = "cron-123456789012-eu-central-1"
 	synctest.Test(t, func(t *testing.T) {

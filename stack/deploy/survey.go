@@ -76,6 +76,9 @@ func (a *Account) survey(ctx context.Context, i *stack.Installation, o Options) 
 	if !o.JobsOnly {
 		g.Go(func() (err error) { s.bucket, err = a.bucket(within, i, s.place, s.stack, o.Bucket); return err })
 	}
+	if !s.asked {
+		g.Go(func() error { return a.spare(within, i) })
+	}
 	if s.stack != nil {
 		g.Go(func() (err error) { s.document, s.ours, err = a.newDefault(within, i); return err })
 	}

@@ -159,7 +159,7 @@ func (f fixture) parts() map[string]expectation {
 			ours:   []string{"arn:P:iam::A:role/{N}-{R}-function", "arn:P:iam::A:role/{N}-{R}-scheduler", "arn:P:iam::A:role/{N}-{R}-report"},
 			theirs: []string{"arn:P:iam::A:role/Admin", "arn:P:iam::A:role/{N}-us-east-1-function"},
 		},
-		"Function":  functions,
+		"Function":  {ours: []string{"arn:P:lambda:R:A:function:{N}", "arn:P:lambda:R:A:function:{N}:$LATEST"}, theirs: functions.theirs},
 		"Schedules": schedules,
 		"Log":       {ours: []string{group + "{N}", group + "{N}:log-stream:"}, theirs: []string{group + "payments", group + "payments:log-stream:"}},
 		"LogLook":   {ours: []string{"*"}},

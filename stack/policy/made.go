@@ -28,9 +28,11 @@ func parts(i *stack.Installation) []part {
 			remove: []string{"iam:DeleteRolePolicy", "iam:DeleteRole"},
 		},
 		{
-			sid: "Function", needs: "the function, whom it may be invoked by, and what becomes of failed events", resources: []string{i.FunctionARN()},
+			sid: "Function", needs: "the function, whom it may be invoked by, and what becomes of failed events",
+			// What an invocation's config is of has a qualifier, $LATEST.
+			resources: []string{i.FunctionARN(), i.FunctionARN() + ":$LATEST"},
 			look: []string{
-				"lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetRuntimeManagementConfig",
+				"lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionRecursionConfig", "lambda:GetRuntimeManagementConfig",
 				"lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy", "lambda:ListTags",
 			},
 			make: []string{

@@ -59,13 +59,13 @@ func functionRole(i *stack.Installation, starts []Statement) Role {
 	all = append(all, tellRights(i)...)
 	return Role{
 		Name: i.FunctionRole(), Needs: "the function, which schedules", Service: lambdaService, Statements: all,
-		// That Lambda names the account is seen in AWS's own examples; whether it
-		// names the function, AWS doesn't say. A role can't be passed to another
-		// account's function anyway.
+		// That Lambda names the account is seen in AWS's own examples alone; whether
+		// it names the function, AWS doesn't say. So each counts if it is told. A
+		// role can't be passed to another account's function anyway.
 		// https://github.com/aws/agent-toolkit-for-aws/blob/main/skills/specialized-skills/serverless-skills/deploying-custom-domain-rest-api/scripts/lambda-trust-policy.json
 		Trust: Condition{
-			"StringEquals":    {"aws:SourceAccount": {stack.Account}},
-			"ArnLikeIfExists": {"aws:SourceArn": {i.FunctionARN(), i.FunctionARN() + ":*"}},
+			"StringEqualsIfExists": {"aws:SourceAccount": {stack.Account}},
+			"ArnLikeIfExists":      {"aws:SourceArn": {i.FunctionARN(), i.FunctionARN() + ":*"}},
 		},
 	}
 }

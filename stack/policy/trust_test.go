@@ -22,9 +22,9 @@ func (f fixture) assumptions() map[string]assumption {
 	function, group := "arn:P:lambda:R:A:function:{N}", "arn:P:scheduler:R:A:schedule-group/{N}"
 	return map[string]assumption{
 		lambdaService: {
-			with: []circumstances{source(account, ""), source(account, function), source(account, function+":live")},
+			with: []circumstances{nil, source(account, ""), source(account, function), source(account, function+":live")},
 			without: []circumstances{
-				nil, source(stranger, ""), source(stranger, function), source(account, "arn:P:lambda:R:A:function:payments"),
+				source(stranger, ""), source(stranger, function), source(account, "arn:P:lambda:R:A:function:payments"),
 				source(account, function+"2"), source(account, "arn:P:lambda:us-west-2:A:function:{N}"),
 				source(account, "arn:P:lambda:us-west-2:A:function:{N}:live"), source(account, "arn:P:lambda:R:210987654321:function:{N}"),
 				source(account, "arn:P:lambda:R:210987654321:function:{N}:live"),

@@ -70,19 +70,16 @@ func (t *Template) people() {
 	}
 }
 
-// document adds what commands are sent with, unless that is AWS's own.
+// document adds what commands are sent with, unless that is AWS's own. It is for
+// targets of any type: a change of nothing but the type may be taken for none.
 func (t *Template) document() {
 	i := t.installation
 	if !i.OwnDocument() {
 		return
 	}
-	target := "/AWS::EC2::Instance"
-	if i.File.Fleet.EC2.Hybrid {
-		target = "/" // anything
-	}
 	t.add("Document", sendDocument{
 		Name: i.File.Fleet.EC2.Document, DocumentType: "Command", DocumentFormat: "JSON",
-		TargetType: target, UpdateMethod: "NewVersion", Content: raw(guard.Document()),
+		TargetType: "/", UpdateMethod: "NewVersion", Content: raw(guard.Document()),
 	})
 }
 
