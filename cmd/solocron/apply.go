@@ -29,15 +29,8 @@ refused. An apply that was interrupted is made up for by the next.
 Exit codes: 0 done, 1 error, or not confirmed, 2 usage.`,
 		Args: words(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := g.openAccount(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			p, err := a.plan(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if err := g.print(cmd, p, func(s screen) string { return viewPlan(p, s) }); err != nil || !p.Changed() {
+			a, p, err := g.showPlan(cmd, o)
+			if err != nil || !p.Changed() {
 				return err
 			}
 			if !yes {

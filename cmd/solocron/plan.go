@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/solocron/solocron/stack/deploy"
 )
 
 // codeChanges is what plan --detailed-exitcode exits with if there is something
@@ -25,15 +27,8 @@ Exit codes: 0 done, 1 error, 2 usage. With --detailed-exitcode: 0 nothing to
 change, 1 error, 2 there are changes.`,
 		Args: words(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := g.openAccount(cmd.Context(), o)
+			_, p, err := g.showPlan(cmd, o)
 			if err != nil {
-				return err
-			}
-			p, err := a.plan(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if err := g.print(cmd, p, func(s screen) string { return viewPlan(p, s) }); err != nil {
 				return err
 			}
 			if p.Changed() {
@@ -48,4 +43,17 @@ change, 1 error, 2 there are changes.`,
 	o.flags(c)
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 if there is something to change")
 	return c
+}
+
+// showPlan makes the plan and prints it.
+func (g *globals) showPlan(cmd *cobra.Command, o deployOptions) (*account, *deploy.Plan, error) {
+	a, err := g.openAccount(cmd.Context(), o)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := a.plan(cmd.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	return a, p, g.print(cmd, p, func(s screen) string { return viewPlan(p, s) })
 }
