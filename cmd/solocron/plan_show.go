@@ -233,13 +233,14 @@ func (v *page) rights(all []deploy.Right) {
 
 // rule is a statement on one line.
 func rule(s policy.Statement) string {
-	text := strings.Join(s.Actions, " ") + " on " + strings.Join(s.Resources, " ")
+	var b strings.Builder
+	b.WriteString(strings.Join(s.Actions, " ") + " on " + strings.Join(s.Resources, " "))
 	for _, operator := range slices.Sorted(maps.Keys(s.Condition)) {
 		for _, key := range slices.Sorted(maps.Keys(s.Condition[operator])) {
-			text += " if " + key + " " + operator + " " + strings.Join(s.Condition[operator][key], " or ")
+			b.WriteString(" if " + key + " " + operator + " " + strings.Join(s.Condition[operator][key], " or "))
 		}
 	}
-	return text
+	return b.String()
 }
 
 func (v *page) cost(e cost.Estimate) {

@@ -167,20 +167,24 @@ func (d *Doctor) document(ctx context.Context) Finding {
 
 // claim has the first host that a job may run on go through a start.
 func (d *Doctor) claim(ctx context.Context, p *deploy.Plan) Finding {
+	host := ""
 	for _, h := range p.Hosts {
-		for _, host := range h.Match {
-			unclaimed := d.Installation.File.Fleet.EC2.Claims == ""
-			if err := d.Scheduler.Rehearse(ctx, host, unclaimed); err != nil {
-				return wrong("claim", err, "the host needs curl, GNU wget or python3, and a way to DynamoDB in "+d.Installation.Region+
-					" (a gateway endpoint will do); claim: off does without")
-			}
-			if unclaimed {
-				return fine("claim", "%s started a command without one", host)
-			}
-			return fine("claim", "%s claimed and started a command", host)
+		if host == "" && len(h.Match) > 0 {
+			host = h.Match[0]
 		}
 	}
-	return Finding{Step: "claim", Health: Unknown, Says: "not looked at: there is no host"}
+	if host == "" {
+		return Finding{Step: "claim", Health: Unknown, Says: "not looked at: there is no host"}
+	}
+	unclaimed := d.Installation.File.Fleet.EC2.Claims == ""
+	if err := d.Scheduler.Rehearse(ctx, host, unclaimed); err != nil {
+		return wrong("claim", err, "the host needs curl, GNU wget or python3, and a way to DynamoDB in "+d.Installation.Region+
+			" (a gateway endpoint will do); claim: off does without")
+	}
+	if unclaimed {
+		return fine("claim", "%s started a command without one", host)
+	}
+	return fine("claim", "%s claimed and started a command", host)
 }
 
 // topics without a confirmed subscription tell nobody.
