@@ -105,7 +105,7 @@ func (d *Dispatcher) occur(a arrears) {
 func (d *Dispatcher) newOccurrence(j job.Job, o occurrence) run.Run {
 	r := d.newRun(j, run.ID(j.Name, o.due), o.due, o.trigger)
 	if o.trigger == run.CaughtUp {
-		r.StartBy = now().Add(j.StartWithin)
+		r.StartBy = d.now().Add(j.StartWithin)
 	}
 	if delay := j.Delay(o.due); delay > 0 {
 		r.StartBy = r.StartBy.Add(delay)
@@ -127,7 +127,7 @@ func (d *Dispatcher) miss(ctx context.Context, j job.Job, due []time.Time) error
 	}
 	total := len(due)
 	var changes []ledger.Change
-	at := now()
+	at := d.now()
 	add := func(first time.Time, count int, until time.Time) error {
 		r := d.newRun(j, run.ID(j.Name, first), first, run.CaughtUp)
 		reason := run.ReasonMissed + ": no scheduler could start it when it came due"

@@ -73,7 +73,7 @@ func (d *Dispatcher) Deployed(ctx context.Context) ([]Deployed, error) {
 		}
 		bare = append(bare, &list[i])
 	}
-	err = each(bare, func(j *Deployed) error {
+	err = each(d.Abreast, bare, func(j *Deployed) error {
 		body, err := d.Ledger.Spec(ctx, j.Hash)
 		switch {
 		case errors.Is(err, ledger.ErrCorrupt), errors.Is(err, ledger.ErrNotFound), err == nil && !json.Valid(body):
@@ -108,21 +108,21 @@ func (d *Dispatcher) Deploy(ctx context.Context, change Deployment) error {
 	if err != nil {
 		return fmt.Errorf("deploy: %w", err)
 	}
-	at := now() // after the read, so that no job's Since goes back
+	at := d.now() // after the read, so that no job's Since goes back
 	p := compare(jobs, specs, change.Retire)
 	if len(p.moved) > 0 {
 		return fmt.Errorf("deploy: jobs %s: %w", strings.Join(p.moved, ", "), ErrMoved)
 	}
-	if err := each(p.settle, func(k ledger.Job) error { return d.windUp(ctx, k, at) }); err != nil {
+	if err := each(d.Abreast, p.settle, func(k ledger.Job) error { return d.windUp(ctx, k, at) }); err != nil {
 		return fmt.Errorf("deploy: %w", err)
 	}
 	err = errors.Join(
 		d.Ledger.PutJobs(ctx, at, specs...),
-		each(p.retire, func(l Leaver) error { return d.Ledger.Retire(ctx, at, l.Name, l.From) }),
+		each(d.Abreast, p.retire, func(l Leaver) error { return d.Ledger.Retire(ctx, at, l.Name, l.From) }),
 	)
 	if err == nil {
 		// Nothing is owed any more up to at, whatever a timer brings later.
-		err = each(p.closed, func(name string) error { return d.Ledger.Check(ctx, name, at) })
+		err = each(d.Abreast, p.closed, func(name string) error { return d.Ledger.Check(ctx, name, at) })
 	}
 	if err != nil {
 		return fmt.Errorf("deploy: %w", err)

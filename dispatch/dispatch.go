@@ -51,6 +51,12 @@ type Options struct {
 	Stepwise bool
 	// Receivers are a stepwise dispatcher's notice targets, by name.
 	Receivers map[string]notifier.Notifier
+	// Abreast is how many jobs or runs a stepwise dispatcher deals with at a
+	// time; with 1, in the order in which the ledger lists them. Default 16.
+	Abreast int
+	// Now is the clock of a stepwise dispatcher; a simulation has its own.
+	// Default time.Now.
+	Now func() time.Time
 
 	// Sole says that the ledger admits one dispatcher at a time, so that any
 	// run owned by another is an orphan at once.
@@ -126,6 +132,12 @@ func New(o Options) *Dispatcher {
 	}
 	if o.Settled == 0 {
 		o.Settled = 75 * time.Second
+	}
+	if o.Abreast == 0 {
+		o.Abreast = 16
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	name, _ := os.Hostname() // for people only
 	return &Dispatcher{
@@ -206,7 +218,7 @@ func (d *Dispatcher) every(ctx context.Context, interval time.Duration, f func(c
 }
 
 func (d *Dispatcher) beat(ctx context.Context) {
-	if err := d.Ledger.Beat(ctx, d.owner, now(), beatTTL); err != nil && ctx.Err() == nil {
+	if err := d.Ledger.Beat(ctx, d.owner, d.now(), beatTTL); err != nil && ctx.Err() == nil {
 		d.Log.Error("this scheduler's beat is not recorded; others may take its runs over", "error", err)
 	}
 }
@@ -263,4 +275,4 @@ func (d *Dispatcher) stopping() bool {
 
 // now is the wall clock at the ledger's precision. It carries no monotonic
 // reading: what is compared with stored times must be a wall time itself.
-func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+func (d *Dispatcher) now() time.Time { return d.Now().UTC().Truncate(time.Millisecond) }

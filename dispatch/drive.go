@@ -74,7 +74,7 @@ func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
 	if d.stopping() {
 		return r, errStopping
 	}
-	if wait := r.NotBefore.Sub(now()); wait > 0 {
+	if wait := r.NotBefore.Sub(d.now()); wait > 0 {
 		return d.hold(ctx, r, run.Wait{Until: r.NotBefore, Reason: r.Reason}, nil, wait)
 	}
 	j, err := d.spec(ctx, r.Spec)
@@ -84,10 +84,15 @@ func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
 	if r.Trigger != run.Manual && len(r.Attempts) == 0 && d.isPaused(r.Job) {
 		return d.apply(ctx, r, run.Skip{Reason: run.ReasonPaused + " by an operator"})
 	}
+	if d.Stepwise && len(r.Attempts) > 0 { // the event was about its end, not its job
+		if err := d.relearn(ctx, r.Job); err != nil {
+			return r, err
+		}
+	}
 	if d.isRetired(r.Job) && !rerun(r) {
 		return d.apply(ctx, r, run.Skip{Reason: run.ReasonRemoved + ": its job is not in force any more"})
 	}
-	if r.Late(now()) {
+	if r.Late(d.now()) {
 		reason := fmt.Sprintf("%s: past its start-within, %s", run.ReasonLate, r.StartBy.Format(time.RFC3339))
 		if r.Reason != "" {
 			reason += "; " + r.Reason
@@ -201,7 +206,7 @@ func (d *Dispatcher) throttled(ctx context.Context, r run.Run, proof *executor.N
 	if err != nil || r.State != run.Planned {
 		return r, err
 	}
-	return d.hold(ctx, r, run.Wait{Until: now().Add(throttleRest), Reason: proof.Reason()}, nil, throttleRest)
+	return d.hold(ctx, r, run.Wait{Until: d.now().Add(throttleRest), Reason: proof.Reason()}, nil, throttleRest)
 }
 
 const throttleRest = 15 * time.Second
@@ -227,8 +232,8 @@ func (d *Dispatcher) order(ctx context.Context, r run.Run) (fleet.Host, guard.Or
 		}
 	}
 	startBy := r.StartBy
-	if a.N > 1 && !startBy.After(now()) {
-		startBy = now().Add(j.StartWithin) // a retry takes its time
+	if a.N > 1 && !startBy.After(d.now()) {
+		startBy = d.now().Add(j.StartWithin) // a retry takes its time
 	}
 	return host, guard.Order{
 		Attempt: attemptOf(&r, a.N, host), Token: a.Token, StartBy: startBy,
@@ -279,7 +284,7 @@ func (d *Dispatcher) follow(ctx context.Context, r run.Run) (run.Run, error) {
 		return d.conclude(ctx, r, a.N, res)
 	case ctx.Err() != nil:
 		return r, ctx.Err()
-	case !now().Before(over):
+	case !d.now().Before(over):
 		return d.apply(ctx, r, run.Vanished{N: a.N, Reason: fmt.Sprintf("host %s did not answer: %v", a.Host, err)})
 	}
 	return r, err

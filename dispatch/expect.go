@@ -18,12 +18,12 @@ import (
 func (d *Dispatcher) expectAll(ctx context.Context) error {
 	// Before the jobs are read: an edit that comes while this goes on is the later
 	// one, and its due times are not taken for those that are compared here.
-	until := now().Add(-d.Settled)
+	until := d.now().Add(-d.Settled)
 	jobs, err := d.Ledger.Jobs(ctx)
 	if err != nil {
 		return err
 	}
-	return each(jobs, func(k ledger.Job) error { return d.settle(ctx, k, until) })
+	return each(d.Abreast, jobs, func(k ledger.Job) error { return d.settle(ctx, k, until) })
 }
 
 // settle gives every due time of the job up to until, or up to its retirement,
@@ -54,7 +54,7 @@ func (d *Dispatcher) expect(ctx context.Context, k ledger.Job, until time.Time) 
 	if due, err = d.unseen(ctx, k.Name, due); err != nil {
 		return err
 	}
-	runs, missed := sort(j, due, now())
+	runs, missed := sort(j, due, d.now())
 	if len(due) > 0 {
 		d.Log.Warn("due times were not delivered", "job", k.Name, "started", len(runs), "missed", len(missed), "first", due[0])
 	}

@@ -46,7 +46,7 @@ func (d *Dispatcher) notices(ctx context.Context, r run.Run, detail *ledger.Deta
 	list := make([]ledger.Notice, 0, len(j.Notify.To))
 	for _, target := range j.Notify.To {
 		list = append(list, ledger.Notice{
-			ID: m.Key + "/" + target, Run: r.ID, Target: target, Body: body, Created: now(), Due: now(),
+			ID: m.Key + "/" + target, Run: r.ID, Target: target, Body: body, Created: d.now(), Due: d.now(),
 		})
 	}
 	return list, nil

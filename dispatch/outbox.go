@@ -73,7 +73,7 @@ func (d *Dispatcher) deliverers() map[string]deliverer {
 // deliverTo sends what is due for the target, a few at a time, until nothing is.
 func (d *Dispatcher) deliverTo(ctx context.Context, target string, send deliverer) {
 	for ctx.Err() == nil {
-		notices, err := d.Ledger.TakeNotices(ctx, target, now(), noticeLease, noticeBatch)
+		notices, err := d.Ledger.TakeNotices(ctx, target, d.now(), noticeLease, noticeBatch)
 		if err != nil {
 			if ctx.Err() == nil {
 				d.Log.Error("outbox", "target", target, "error", err)
@@ -98,7 +98,7 @@ func (d *Dispatcher) deliverOne(ctx context.Context, send deliverer, n ledger.No
 	if ctx.Err() != nil && err != nil {
 		return
 	}
-	s := ledger.Settlement{At: now()}
+	s := ledger.Settlement{At: d.now()}
 	if err != nil {
 		s.Error = err.Error()
 		pause := min(noticeFirst<<min(n.Tries, 16), noticeSlowest)

@@ -59,7 +59,7 @@ func (d *Dispatcher) glance(ctx context.Context, h run.Run) (run.Run, error) {
 // inTheWay reports whether the command of the run that holds the slot may be
 // running, now or later. A lost one may until its guard must have ended it.
 func (d *Dispatcher) inTheWay(h run.Run) bool {
-	return h.State.Open() || h.State == run.Lost && now().Before(d.over(h))
+	return h.State.Open() || h.State == run.Lost && d.now().Before(d.over(h))
 }
 
 // ahead names the oldest planned run of the job that came due before r, for

@@ -63,7 +63,7 @@ func (d *Dispatcher) RunNow(ctx context.Context, name, by string) (run.Run, erro
 	if err != nil {
 		return run.Run{}, err
 	}
-	due := now().Truncate(time.Second)
+	due := d.now().Truncate(time.Second)
 	r := d.newRun(j, run.ManualID(name, due, token()[:6]), due, run.Manual)
 	r.By = by
 	r, err = d.apply(ctx, r, run.Wait{Reason: "asked for by " + by})
@@ -127,7 +127,7 @@ func (d *Dispatcher) decideOn(ctx context.Context, id string, e run.Event) (run.
 // again when its driver was faster.
 func (d *Dispatcher) decide(ctx context.Context, r run.Run, e run.Event) (run.Run, error) {
 	for {
-		next, effects, err := run.Step(r, e, now())
+		next, effects, err := run.Step(r, e, d.now())
 		if err != nil {
 			return r, err
 		}

@@ -145,7 +145,7 @@ func (d *Dispatcher) noHost(ctx context.Context, j job.Job, r run.Run, pick *fle
 		}
 	}
 	detail := &ledger.Detail{Pick: pick}
-	over := now().After(since.Add(d.Patience))
+	over := d.now().After(since.Add(d.Patience))
 	switch {
 	case failed != "" && (over || d.triedAll(ctx, j, &r)):
 		return d.write(ctx, r, run.GiveUp{Reason: "could not start anywhere: " + failed}, ledger.Slot{}, detail)

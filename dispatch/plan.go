@@ -42,7 +42,7 @@ func (p *planned) advance(t time.Time) {
 // new one from now on; one that was retired is in force again from now on. On an error nothing has changed but the ledger's list
 // of jobs. Repeating is safe.
 func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string]notifier.Notifier) error {
-	at := now()
+	at := d.now()
 	known := map[string]ledger.Job{}
 	jobs, err := d.Ledger.Jobs(ctx)
 	if err != nil {
@@ -139,12 +139,12 @@ func (d *Dispatcher) plan(ctx context.Context) {
 		case <-timer.C:
 		case <-d.replan:
 		}
-		for _, a := range d.due(now()) {
+		for _, a := range d.due(d.now()) {
 			d.drivers.Go(func() { d.occur(a) })
 		}
 		// Armed after the work above, from a new look at the clock: else the
 		// time it took would add up.
-		timer.Reset(d.sleep(now()))
+		timer.Reset(d.sleep(d.now()))
 	}
 }
 

@@ -57,7 +57,7 @@ func (d *Dispatcher) wasProtectedByUs(ctx context.Context, r run.Run, host strin
 			return false, err
 		}
 		for _, n := range notices {
-			if n.Target == protection && (n.Settled.IsZero() || now().Sub(n.Settled) < listedFor) {
+			if n.Target == protection && (n.Settled.IsZero() || d.now().Sub(n.Settled) < listedFor) {
 				return true, nil
 			}
 		}
@@ -115,12 +115,12 @@ func (d *Dispatcher) assure(ctx context.Context, h fleet.Host) error {
 
 // releases are the notices that a change of a run calls for: one if it ends
 // an attempt that protects its host.
-func releases(was, next run.Run) []ledger.Notice {
+func (d *Dispatcher) releases(was, next run.Run) []ledger.Notice {
 	a := was.Attempt()
 	if a == nil || !a.Protects || !underWay(a) || underWay(&next.Attempts[a.N-1]) {
 		return nil
 	}
-	at := now()
+	at := d.now()
 	return []ledger.Notice{{
 		ID: fmt.Sprintf("%s/%d/%s", was.ID, a.N, protection), Run: was.ID, Target: protection,
 		Body: []byte(a.Ref), Created: at, Due: at,

@@ -24,7 +24,7 @@ func (d *Dispatcher) Rehearse(ctx context.Context, hostID string, unclaimed bool
 	if err != nil {
 		return fmt.Errorf("rehearse on %s: %w", hostID, err)
 	}
-	at := now().UTC().Truncate(time.Second)
+	at := d.now().UTC().Truncate(time.Second)
 	attempt := guard.Attempt{Run: run.ManualID(rehearsal, at, token()[:6]), N: 1, Kept: h.RunDir, Unclaimed: unclaimed}
 	err = d.Executor.Start(ctx, h, guard.Order{
 		Attempt: attempt, Token: token(), StartBy: at.Add(time.Minute),

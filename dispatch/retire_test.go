@@ -167,6 +167,14 @@ func TestRetiredBeforeItsStart(t *testing.T) {
 				pass(2 * time.Second)
 				c.news()
 			}, started: 1, state: run.Failed, reason: "removed"},
+		"a retry at once": {
+			tune: func(j *job.Job) { j.Retry.Attempts, j.Retry.Backoff = 3, 0 },
+			before: func(c *cloud) {
+				c.agents.command = failing
+				c.due("j", due)
+				pass(2 * time.Second)
+			},
+			after: func(c *cloud) { c.news() }, started: 1, state: run.Failed, reason: "removed"},
 		"a jittered one": {
 			tune:   func(j *job.Job) { j.Jitter = 5 * time.Minute },
 			before: func(c *cloud) { c.due("j", due) }, state: run.Skipped, reason: "removed"},

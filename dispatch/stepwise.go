@@ -31,7 +31,7 @@ import (
 // retired before. One that lies ahead is an error, since no timer is early: its
 // run would be used up before its time. Repeating is safe.
 func (d *Dispatcher) Due(ctx context.Context, name, spec string, due time.Time) error {
-	if due.After(now().Add(maxEarly)) {
+	if due.After(d.now().Add(maxEarly)) {
 		return fmt.Errorf("job %s: due time %s lies ahead", name, due.Format(time.RFC3339))
 	}
 	k, err := d.Ledger.Job(ctx, name)
@@ -70,11 +70,11 @@ func (d *Dispatcher) News(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("news of run %s: %w", id, err)
 	}
-	if r.State == run.Lost {
+	switch r.State {
+	case run.Lost:
 		d.ask(ctx, r)
 		return nil
-	}
-	if r.State == run.Planned || r.Policy.MaxAttempts > len(r.Attempts) { // it may start
+	case run.Planned:
 		if err := d.relearn(ctx, r.Job); err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func (d *Dispatcher) look(ctx context.Context, r run.Run, h fleet.Host, at guard
 	switch {
 	case err == nil && status.Phase == guard.PhaseEnded:
 		return d.conclude(ctx, r, a.N, status.Result)
-	case !now().Before(d.over(r)):
+	case !d.now().Before(d.over(r)):
 		reason := "its host did not tell of an end"
 		if err != nil {
 			reason = fmt.Sprintf("host %s did not answer: %v", a.Host, err)
@@ -126,7 +126,7 @@ func (d *Dispatcher) stuck(a *run.Attempt, s guard.Status) string {
 		return ""
 	case s.Hopeless != "":
 		return s.Hopeless
-	case now().After(a.StartedAt.Add(d.ClaimWithin)):
+	case d.now().After(a.StartedAt.Add(d.ClaimWithin)):
 		return fmt.Sprintf("it did not reach its host within %s", d.ClaimWithin)
 	}
 	return ""
@@ -152,9 +152,6 @@ func (d *Dispatcher) Sweep(ctx context.Context) error {
 	return errors.Join(expected, carried)
 }
 
-// abreast is how many jobs and runs a sweep deals with at a time.
-const abreast = 16
-
 // carryOn takes every open run a step further and asks after the lost ones.
 func (d *Dispatcher) carryOn(ctx context.Context) error {
 	states := []run.State{run.Planned, run.Starting, run.Running, run.Lost}
@@ -163,7 +160,7 @@ func (d *Dispatcher) carryOn(ctx context.Context) error {
 		return err
 	}
 	slices.Reverse(unfinished) // the earliest due first: others may wait for it
-	return each(unfinished, func(r run.Run) error {
+	return each(d.Abreast, unfinished, func(r run.Run) error {
 		if r.State == run.Lost {
 			d.ask(ctx, r)
 			return nil
@@ -172,9 +169,9 @@ func (d *Dispatcher) carryOn(ctx context.Context) error {
 	})
 }
 
-// each calls f for every one of the list, abreast of them at a time, and
-// returns all errors.
-func each[T any](list []T, f func(T) error) error {
+// each calls f for every one of the list, as many of them at a time as given,
+// and returns all errors.
+func each[T any](abreast int, list []T, f func(T) error) error {
 	var all sync.WaitGroup
 	errs := make([]error, len(list))
 	room := make(chan struct{}, abreast)
@@ -218,7 +215,7 @@ func (d *Dispatcher) next(ctx context.Context) error {
 	jobs := slices.Compact(d.freed)
 	d.freed = nil
 	d.mu.Unlock()
-	return each(jobs, func(name string) error {
+	return each(d.Abreast, jobs, func(name string) error {
 		if err := d.relearn(ctx, name); err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func (d *Dispatcher) sweepOnce(ctx context.Context) error {
 			return err
 		}
 	}
-	owners, err := d.Ledger.Owners(ctx, now())
+	owners, err := d.Ledger.Owners(ctx, d.now())
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (d *Dispatcher) adopt(ctx context.Context, r run.Run) {
 	mine, tell := r, []run.Effect(nil)
 	if r.State == run.Starting {
 		var err error
-		mine, tell, err = run.Step(r, run.Refused{N: r.Attempt().N, Proof: "its scheduler ended before it gave go", Revoked: true}, now())
+		mine, tell, err = run.Step(r, run.Refused{N: r.Attempt().N, Proof: "its scheduler ended before it gave go", Revoked: true}, d.now())
 		if err != nil {
 			d.Log.Error("adopt", "run", r.ID, "error", err)
 			return
@@ -92,18 +92,18 @@ const (
 // ask looks whether the host of a lost run knows by now what became of it.
 func (d *Dispatcher) ask(ctx context.Context, r run.Run) {
 	pause := askSoon
-	if now().Sub(r.EndedAt) > askFor {
+	if d.now().Sub(r.EndedAt) > askFor {
 		pause = askLater
 		// Who lives for one event has no memory of the last time; of the sweeps of
 		// every minute one in five asks.
-		if at := now(); d.Stepwise && at.Truncate(askLater).Equal(at.Add(-time.Minute).Truncate(askLater)) {
+		if at := d.now(); d.Stepwise && at.Truncate(askLater).Equal(at.Add(-time.Minute).Truncate(askLater)) {
 			return
 		}
 	}
 	d.mu.Lock()
-	early := now().Before(d.heard[r.ID])
+	early := d.now().Before(d.heard[r.ID])
 	if !early {
-		d.heard[r.ID] = now().Add(pause)
+		d.heard[r.ID] = d.now().Add(pause)
 	}
 	d.mu.Unlock()
 	if early {
@@ -145,7 +145,7 @@ func (d *Dispatcher) prune(ctx context.Context) {
 	}
 	n, err := 0, d.vouch(ctx, f)
 	if err == nil {
-		n, err = d.Ledger.Prune(ctx, now().Add(-f.Retention))
+		n, err = d.Ledger.Prune(ctx, d.now().Add(-f.Retention))
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:
@@ -164,7 +164,7 @@ func (d *Dispatcher) vouch(ctx context.Context, f *job.File) error {
 	if err != nil {
 		return err
 	}
-	return each(jobs, func(k ledger.Job) error {
+	return each(d.Abreast, jobs, func(k ledger.Job) error {
 		mine := slices.ContainsFunc(f.Jobs, func(j job.Job) bool { return j.Name == k.Name })
 		if !mine || !k.Through.After(k.Checked) {
 			return nil

@@ -139,6 +139,9 @@ func (w *world) only(name string) run.Run {
 	return list[0]
 }
 
+// now is the dispatchers' clock.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
 // pass lets time go by until everything that it brings is done.
 func pass(d time.Duration) {
 	time.Sleep(d)

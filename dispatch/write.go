@@ -31,7 +31,7 @@ func (d *Dispatcher) apply(ctx context.Context, r run.Run, e run.Event) (run.Run
 // that was not sent here may have been sent there.
 func (d *Dispatcher) write(ctx context.Context, r run.Run, e run.Event, slot ledger.Slot, detail *ledger.Detail) (run.Run, error) {
 	for {
-		next, effects, err := run.Step(r, e, now())
+		next, effects, err := run.Step(r, e, d.now())
 		if err != nil {
 			return r, err
 		}
@@ -45,12 +45,12 @@ func (d *Dispatcher) write(ctx context.Context, r run.Run, e run.Event, slot led
 			return out.Run, nil
 		case errors.Is(out.Err, ledger.ErrExists), errors.Is(out.Err, ledger.ErrStale):
 			switch {
-			case d.Stepwise && (moved(r, out.Run) || !applies(out.Run, e)):
+			case d.Stepwise && (moved(r, out.Run) || !d.applies(out.Run, e)):
 				return out.Run, errLater
 			case d.Stepwise:
 				r = out.Run
 				r.Owner = d.owner
-			case out.Run.Owner != d.owner || !applies(out.Run, e):
+			case out.Run.Owner != d.owner || !d.applies(out.Run, e):
 				return out.Run, nil
 			default:
 				r = out.Run
@@ -67,8 +67,8 @@ func moved(was, is run.Run) bool {
 }
 
 // applies reports whether the event still moves the run.
-func applies(r run.Run, e run.Event) bool {
-	_, _, err := run.Step(r, e, now())
+func (d *Dispatcher) applies(r run.Run, e run.Event) bool {
+	_, _, err := run.Step(r, e, d.now())
 	return err == nil
 }
 
@@ -77,7 +77,7 @@ func applies(r run.Run, e run.Event) bool {
 // that was to be written.
 func (d *Dispatcher) store(ctx context.Context, was, next run.Run, effects []run.Effect, slot ledger.Slot, detail *ledger.Detail) (ledger.Outcome, error) {
 	c := ledger.Change{Run: next, Slot: slot, Detail: detail}
-	release := releases(was, next)
+	release := d.releases(was, next)
 	if slices.Contains(effects, run.Free) {
 		c.Slot.Op = ledger.SlotRelease
 	}
@@ -193,7 +193,7 @@ func (d *Dispatcher) newRun(j job.Job, id string, due time.Time, trigger run.Tri
 			Backoff: j.Retry.Backoff, MaxBackoff: j.Retry.MaxBackoff,
 			MaxAttempts: j.Retry.Attempts + spareAttempts,
 		},
-		Spec: j.Hash(), Owner: d.owner, Created: now(),
+		Spec: j.Hash(), Owner: d.owner, Created: d.now(),
 	}
 }
 
