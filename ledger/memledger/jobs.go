@@ -77,7 +77,7 @@ func (l *Ledger) Job(_ context.Context, name string) (ledger.Job, error) {
 func (l *Ledger) job(name string) ledger.Job {
 	j := l.jobs[name]
 	j.Holder, j.Fence = l.slots[name].Holder, l.slots[name].Fence
-	if last, ok := l.newest(name); ok {
+	if last, ok := l.through[name]; ok {
 		j.Through = sqlrow.Time(last.Through)
 	}
 	return j
@@ -96,17 +96,6 @@ func (l *Ledger) Check(_ context.Context, name string, through time.Time) error 
 		l.jobs[name] = j
 	}
 	return nil
-}
-
-// newest is the job's scheduled run that stands for the latest due time.
-func (l *Ledger) newest(name string) (newest sqlrow.Run, ok bool) {
-	for _, id := range l.byJob[name] {
-		row := l.runs[id]
-		if row.Through != nil && (!ok || *row.Through > *newest.Through) {
-			newest, ok = row, true
-		}
-	}
-	return newest, ok
 }
 
 // Spec implements [ledger.Ledger].
@@ -231,10 +220,9 @@ func (l *Ledger) Prune(_ context.Context, before time.Time) (int, error) {
 	defer l.mu.Unlock()
 	gone := 0
 	for name, ids := range l.byJob {
-		newest, _ := l.newest(name)
 		l.byJob[name] = slices.DeleteFunc(ids, func(id string) bool {
 			row := l.runs[id]
-			if id == newest.ID || !run.State(row.State).Final() || row.Ended == nil || *row.Ended >= before.UnixMilli() {
+			if id == l.through[name].ID || !run.State(row.State).Final() || row.Ended == nil || *row.Ended >= before.UnixMilli() {
 				return false
 			}
 			delete(l.runs, id)

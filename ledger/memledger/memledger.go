@@ -22,8 +22,9 @@ import (
 type Ledger struct {
 	mu      sync.Mutex
 	runs    map[string]sqlrow.Run
-	open    map[string]struct{} // IDs of the runs that are not final, for the sweeps
-	byJob   map[string][]string // IDs
+	open    map[string]struct{}   // IDs of the runs that are not final, for the sweeps
+	byJob   map[string][]string   // IDs, the earliest due first
+	through map[string]sqlrow.Run // by job: the scheduled run that stands for the latest due time
 	slots   map[string]sqlrow.Slot
 	jobs    map[string]ledger.Job
 	specs   map[string][]byte
@@ -41,7 +42,7 @@ type letter struct {
 // New returns an empty ledger.
 func New() *Ledger {
 	return &Ledger{
-		runs: map[string]sqlrow.Run{}, open: map[string]struct{}{}, byJob: map[string][]string{},
+		runs: map[string]sqlrow.Run{}, open: map[string]struct{}{}, byJob: map[string][]string{}, through: map[string]sqlrow.Run{},
 		slots: map[string]sqlrow.Slot{}, jobs: map[string]ledger.Job{}, specs: map[string][]byte{},
 		details: map[string]map[int]ledger.Detail{}, owners: map[string]time.Time{}, notices: map[string]*letter{},
 	}
@@ -73,9 +74,12 @@ func (l *Ledger) write(c ledger.Change) ledger.Outcome {
 		return d.Outcome
 	}
 	if old == nil {
-		l.byJob[c.Run.Job] = append(l.byJob[c.Run.Job], c.Run.ID)
+		l.list(d.Run)
 	}
 	l.runs[d.Run.ID], l.slots[d.Run.Job] = d.Run, d.Slot
+	if last, ok := l.through[d.Run.Job]; d.Run.Through != nil && (!ok || *d.Run.Through >= *last.Through) {
+		l.through[d.Run.Job] = d.Run
+	}
 	if l.open[d.Run.ID] = struct{}{}; run.State(d.Run.State).Final() {
 		delete(l.open, d.Run.ID)
 	}
@@ -89,6 +93,16 @@ func (l *Ledger) write(c ledger.Change) ledger.Outcome {
 		}
 	}
 	return d.Outcome
+}
+
+// list puts a new run in its place among its job's, mostly the last one.
+func (l *Ledger) list(row sqlrow.Run) {
+	ids := l.byJob[row.Job]
+	i := len(ids)
+	for i > 0 && l.runs[ids[i-1]].Due > row.Due {
+		i--
+	}
+	l.byJob[row.Job] = slices.Insert(ids, i, row.ID)
 }
 
 func (l *Ledger) detail(id string, d ledger.Detail) {
@@ -140,16 +154,45 @@ func (l *Ledger) Runs(ctx context.Context, q ledger.Query) ([]run.Run, error) {
 func (l *Ledger) find(q ledger.Query) []sqlrow.Run {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if q.Job != "" && q.Limit > 0 {
+		return l.latest(q)
+	}
 	ids := maps.Keys(l.runs)
 	switch {
-	case q.Job != "":
-		ids = slices.Values(l.byJob[q.Job])
 	case len(q.States) > 0 && !slices.ContainsFunc(q.States, run.State.Final):
 		ids = maps.Keys(l.open)
+	case q.Job != "":
+		ids = slices.Values(l.since(q))
 	}
 	var found []sqlrow.Run
 	for id := range ids {
 		if row := l.runs[id]; selects(q, row) {
+			found = append(found, row)
+		}
+	}
+	return found
+}
+
+// since are the job's runs from the query's first due time on.
+func (l *Ledger) since(q ledger.Query) []string {
+	ids := l.byJob[q.Job]
+	if q.Since.IsZero() {
+		return ids
+	}
+	i, _ := slices.BinarySearchFunc(ids, q.Since.UnixMilli(), func(id string, since int64) int {
+		return cmp.Compare(l.runs[id].Due, since)
+	})
+	return ids[i:]
+}
+
+// latest goes back from the job's latest run until there are enough.
+func (l *Ledger) latest(q ledger.Query) (found []sqlrow.Run) {
+	for _, id := range slices.Backward(l.since(q)) {
+		row := l.runs[id]
+		if len(found) >= q.Limit && row.Due < found[len(found)-1].Due {
+			break
+		}
+		if selects(q, row) {
 			found = append(found, row)
 		}
 	}
