@@ -138,7 +138,7 @@ func (v *page) remark(j deploy.JobChange) string {
 	if j.Action == deploy.Leave {
 		parts = append(parts, "stays until apply --prune")
 	}
-	if j.Paused != "" {
+	if j.Paused != "" && j.Action != deploy.Delete {
 		parts = append(parts, "paused by "+sanitize(j.Paused)+", and stays so")
 	}
 	if len(parts) == 0 {
