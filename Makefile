@@ -45,6 +45,11 @@ bench: without ## measure the hot paths, then how late commands start when many 
 	go test -run '^$$' -bench . -benchtime 1s ./fleet/ec2fleet ./e2e/aws
 	go run ./bench
 
+.PHONY: mutate
+mutate: ## remove each protection of the promise in a copy, and see its suite go red
+	@sh build/needs.sh
+	go run ./build/mutate -write docs/mutations.md
+
 .PHONY: clean
 clean: ## remove what was built and what the demo left
 	rm -rf bin dist demo-state $(FUNCTION)

@@ -1,0 +1,128 @@
+package main
+
+// protection is something without which the promise does not hold: a piece of
+// code, what stands there when it is gone, and the tests that have to miss it.
+type protection struct {
+	name     string
+	file     string
+	old, new string
+	suite    []string // arguments of go test
+}
+
+var protections = []protection{
+	{
+		"the run directory stops a second delivery (shell guard)", "guard/sh/start.sh",
+		`why=$(mkdir "$runs/$o_name" 2>&1) || {`, `why=$(mkdir -p "$runs/$o_name" 2>&1) || {`,
+		[]string{"./guard"},
+	},
+	{
+		"the run directory stops a second delivery (native guard)", "executor/keeper/rundir.go",
+		`if err := os.Mkdir(dir, 0o700); errors.Is(err, fs.ErrExist) {`, `if err := os.MkdirAll(dir, 0o700); errors.Is(err, fs.ErrExist) {`,
+		[]string{"./executor/keeper", "./executor/localexec"},
+	},
+	{
+		"the run directory outlives a reboot", "guard/sh/start.sh",
+		`[ -z "$o_alone" ] || ! fleeting || refuse "$why"`, `:`,
+		[]string{"./guard"},
+	},
+	{
+		"the end of input is no go", "guard/sh/start.sh",
+		`if [ "$word $token" != "go $o_token" ]; then`, `if [ "$word" = other ]; then`,
+		[]string{"./guard"},
+	},
+	{
+		"go names the attempt's token", "guard/sh/start.sh",
+		`if [ "$word $token" != "go $o_token" ]; then`, `if [ "$word" != go ]; then`,
+		[]string{"./guard"},
+	},
+	{
+		"a guard on its own asks before it starts", "guard/sh/claim.sh",
+		"permit() {\n\tverdict=''\n\tif [ -n \"$o_url\" ]; then", "permit() {\n\tverdict=''\n\tif false; then",
+		[]string{"./guard"},
+	},
+	{
+		"a guard on its own refuses what comes too late", "guard/sh/claim.sh",
+		`[ "$(date +%s)" -le "$o_startby" ] && return`, `return`,
+		[]string{"./guard"},
+	},
+	{
+		"one run per due time", "ledger/sqlrow/decide.go",
+		"case c.Run.Version == 0:\n\t\treturn", "case c.Run.Version == 0:\n\t\treturn nil\n\tcase c.Run.Version < 0:\n\t\treturn",
+		[]string{"./ledger/sqliteledger"},
+	},
+	{
+		"a run is changed only as it stands", "ledger/sqlrow/decide.go",
+		`case c.Run.Version != old.Version:`, `case c.Run.Version > old.Version:`,
+		[]string{"./ledger/sqliteledger"},
+	},
+	{
+		"a run is changed only as it stands (DynamoDB)", "ledger/dynamoledger/run.go",
+		`e.ask(attrVersion, number(v.run.Version))`, `_ = e`,
+		[]string{"./ledger/dynamoledger"},
+	},
+	{
+		"go follows a starting attempt alone", "run/step.go",
+		`case s.State != Starting || s.Attempt().N != e.N:`, `case s.Attempt() == nil:`,
+		[]string{"./run"},
+	},
+	{
+		"a cancelled attempt gets no go", "run/step.go",
+		"case s.Cancel != \"\":\n\t\treturn s.not(\"it was cancelled\")", "case s.Cancel == \"never\":\n\t\treturn s.not(\"it was cancelled\")",
+		[]string{"./run"},
+	},
+	{
+		"a late run does not start", "run/step.go",
+		"case s.Late(s.now):\n\t\treturn nil, s.not(", "case false:\n\t\treturn nil, s.not(",
+		[]string{"./run"},
+	},
+	{
+		"the claim is written once", "executor/ssmexec/claims.go",
+		`aws.String("attribute_not_exists(#by)")`, `aws.String("attribute_not_exists(#by) OR attribute_exists(#by)")`,
+		[]string{"./e2e/awssim"},
+	},
+	{
+		"an order is taken back in the register before another host is tried", "executor/ssmexec/follow.go",
+		`said, err := e.claims.takeBack(ctx, a, why)`, `said, err := word{by: byScheduler, why: why}, error(nil)`,
+		[]string{"./e2e/awssim"},
+	},
+	{
+		"go is in the ledger before an order leaves", "executor/ssmexec/start.go",
+		`if err := grant(ctx); err != nil {`, `if err := context.Cause(ctx); err != nil {`,
+		[]string{"./executor/ssmexec"},
+	},
+	{
+		"the sweep finds due times that no timer delivered", "dispatch/stepwise.go",
+		`expected := d.expectAll(ctx)`, `var expected error`,
+		[]string{"./dispatch"},
+	},
+	{
+		"what has not started when its job is removed never does", "dispatch/drive.go",
+		`if d.isRetired(r.Job) && !rerun(r) {`, `if false {`,
+		[]string{"./dispatch"},
+	},
+	{
+		"an edited job's old timers start nothing of their own", "dispatch/stepwise.go",
+		`if spec == "" || due.After(k.Since) {`, `if spec == "" {`,
+		[]string{"./dispatch"},
+	},
+	{
+		"a deployment that somebody else overtook is refused", "ledger/ledger.go",
+		`return s.From == nil || *s.From == current || s.Hash == current`, `return s.From == nil || current == current`,
+		[]string{"./ledger/memledger"},
+	},
+	{
+		"a lost answer is no proof that nothing was sent", "executor/ssmexec/send.go",
+		"case kind == unknown:\n\t\t\treturn e.orphan(ctx, h, o.Attempt, began, err)", "case kind == unknown:\n\t\t\treturn \"\", refusal(api)",
+		[]string{"./e2e/awssim"},
+	},
+	{
+		"one run of a job at a time", "ledger/sqlrow/decide.go",
+		`if c.Slot.Op == ledger.SlotTake && slot.Holder != ""`, `if c.Slot.Op == ledger.SlotTake && slot.Holder == "nobody"`,
+		[]string{"./ledger/sqliteledger"},
+	},
+	{
+		"every start has a higher fencing number", "ledger/sqlrow/decide.go",
+		`return Slot{Holder: id, Fence: s.Fence + 1}`, `return Slot{Holder: id, Fence: s.Fence}`,
+		[]string{"./ledger/sqliteledger"},
+	},
+}
