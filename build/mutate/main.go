@@ -96,7 +96,7 @@ func (p protection) try(dir string) (by string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, os.WriteFile(path, whole, 0o644)) }()
-	test := exec.Command("go", append([]string{"test", "-count=1", "-timeout", "10m"}, p.suite...)...)
+	test := exec.Command("go", append([]string{"test", "-count=1", "-failfast", "-timeout", "3m"}, p.suite...)...)
 	test.Dir = dir
 	out, failed := test.CombinedOutput()
 	if failed == nil {
@@ -105,7 +105,10 @@ func (p protection) try(dir string) (by string, err error) {
 	return culprit(out)
 }
 
-var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+var (
+	failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	waiting = regexp.MustCompile(`running tests:\s+(\S+)`) // when the time was over
+)
 
 // culprit is the first test that failed, by go test's output: the innermost of
 // those that are named first.
@@ -115,6 +118,9 @@ func culprit(out []byte) (string, error) {
 	}
 	if m := failure.FindSubmatch(out); m != nil {
 		return string(m[1]), nil
+	}
+	if m := waiting.FindSubmatch(out); m != nil {
+		return string(m[1]) + ", which waited in vain", nil
 	}
 	if bytes.Contains(out, []byte("panic: ")) {
 		return "a panic", nil

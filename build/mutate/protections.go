@@ -13,37 +13,37 @@ var protections = []protection{
 	{
 		"the run directory stops a second delivery (shell guard)", "guard/sh/start.sh",
 		`why=$(mkdir "$runs/$o_name" 2>&1) || {`, `why=$(mkdir -p "$runs/$o_name" 2>&1) || {`,
-		[]string{"./guard"},
+		[]string{"-run", "TestReboot|TestOneway", "./guard"},
 	},
 	{
 		"the run directory stops a second delivery (native guard)", "executor/keeper/rundir.go",
 		`if err := os.Mkdir(dir, 0o700); errors.Is(err, fs.ErrExist) {`, `if err := os.MkdirAll(dir, 0o700); errors.Is(err, fs.ErrExist) {`,
-		[]string{"./executor/keeper", "./executor/localexec"},
+		[]string{"-run", "TestContract", "./executor/keeper"},
 	},
 	{
 		"the run directory outlives a reboot", "guard/sh/start.sh",
 		`[ -z "$o_alone" ] || ! fleeting || refuse "$why"`, `:`,
-		[]string{"./guard"},
+		[]string{"-run", "TestVolatile|TestOneway", "./guard"},
 	},
 	{
 		"the end of input is no go", "guard/sh/start.sh",
 		`if [ "$word $token" != "go $o_token" ]; then`, `if [ "$word" = other ]; then`,
-		[]string{"./guard"},
+		[]string{"-run", "TestContract", "./guard"},
 	},
 	{
 		"go names the attempt's token", "guard/sh/start.sh",
 		`if [ "$word $token" != "go $o_token" ]; then`, `if [ "$word" != go ]; then`,
-		[]string{"./guard"},
+		[]string{"-run", "TestContract", "./guard"},
 	},
 	{
 		"a guard on its own asks before it starts", "guard/sh/claim.sh",
 		"permit() {\n\tverdict=''\n\tif [ -n \"$o_url\" ]; then", "permit() {\n\tverdict=''\n\tif false; then",
-		[]string{"./guard"},
+		[]string{"-run", "TestOneway", "./guard"},
 	},
 	{
 		"a guard on its own refuses what comes too late", "guard/sh/claim.sh",
 		`[ "$(date +%s)" -le "$o_startby" ] && return`, `return`,
-		[]string{"./guard"},
+		[]string{"-run", "TestOneway", "./guard"},
 	},
 	{
 		"one run per due time", "ledger/sqlrow/decide.go",
