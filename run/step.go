@@ -175,8 +175,6 @@ func (s step) grant(e Go) error {
 	switch {
 	case s.State != Starting || s.Attempt().N != e.N:
 		return s.not(fmt.Sprintf("attempt %d is not waiting for go", e.N))
-	case s.Cancel != "":
-		return s.not("it was cancelled")
 	case s.Late(s.now):
 		return s.not("its time to start is over")
 	}

@@ -110,8 +110,7 @@ var (
 	waiting = regexp.MustCompile(`running tests:\s+(\S+)`) // when the time was over
 )
 
-// culprit is the first test that failed, by go test's output: the innermost of
-// those that are named first.
+// culprit is the first test that failed, as go test names it.
 func culprit(out []byte) (string, error) {
 	if bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out, []byte("[setup failed]")) {
 		return "", fmt.Errorf("it doesn't build:\n%s", out)

@@ -66,11 +66,6 @@ var protections = []protection{
 		[]string{"./run"},
 	},
 	{
-		"a cancelled attempt gets no go", "run/step.go",
-		"case s.Cancel != \"\":\n\t\treturn s.not(\"it was cancelled\")", "case s.Cancel == \"never\":\n\t\treturn s.not(\"it was cancelled\")",
-		[]string{"./run"},
-	},
-	{
 		"a late run does not start", "run/step.go",
 		"case s.Late(s.now):\n\t\treturn nil, s.not(", "case false:\n\t\treturn nil, s.not(",
 		[]string{"./run"},
