@@ -35,6 +35,7 @@ const (
 	web      layer = "web"
 	config   layer = "config"
 	plan     layer = "the stack"
+	sim      layer = "the simulation"
 	cmd      layer = "cmd"
 	tool     layer = "a tool of this repository"
 	loop     layer = "the stand-in for AWS"
@@ -51,8 +52,9 @@ var layers = map[string]layer{
 	"web":    web,
 	"config": config, "config/": config,
 	"stack": plan, "stack/": plan,
-	"cmd/":  cmd,
-	"bench": tool, "build/": tool,
+	"simulate": sim,
+	"cmd/":     cmd,
+	"bench":    tool, "build/": tool,
 	"awsloop": loop, "awsloop/": loop,
 }
 
@@ -65,7 +67,8 @@ var may = map[layer][]layer{
 	web:     {standard, core, port},
 	config:  {standard, foreign, core, port, shared, adapter, config},
 	plan:    {standard, foreign, core, port, plan},
-	cmd:     {standard, foreign, core, port, adapter, config, web, plan},
+	sim:     {standard, core, port, adapter},
+	cmd:     {standard, foreign, core, port, adapter, config, web, plan, sim},
 	tool:    {standard},
 	loop:    {standard, foreign, loop},
 }
@@ -116,6 +119,8 @@ func TestEdge(t *testing.T) {
 		{"config", module + "ledger/sqliteledger", true},
 		{"config", module + "executor/guarded", true},
 		{"cmd/solocron", module + "config", true},
+		{"simulate", module + "ledger/memledger", true},
+		{"cmd/solocron", module + "simulate", true},
 
 		{"run", "testing", false},
 		{"run", "testing/fstest", false},
@@ -133,6 +138,8 @@ func TestEdge(t *testing.T) {
 		{"executor/sshexec", module + "ledger/sqlrow", false},
 		{"web", module + "ledger/sqliteledger", false},
 		{"web", module + "config", false},
+		{"simulate", module + "config", false},
+		{"config", module + "simulate", false},
 		{"config", module + "web", false},
 		{"cmd/solocron", "testing", false},
 		{"cmd/solocron", module + "ledger/sqlrow", false},
