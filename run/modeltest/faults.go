@@ -1,5 +1,7 @@
 package modeltest
 
+import "github.com/solocron/solocron/run"
+
 // deliver brings an order that is on its way to its host, whenever it likes.
 func (m *Start) deliver(s State, take func(Step, State)) {
 	for h := range s.orders {
@@ -41,6 +43,15 @@ func (m *Start) misfortune(s State, take func(Step, State)) {
 	if s.left.Restarts > 0 {
 		for h := range s.down {
 			m.restart(s, uint8(h), take)
+		}
+	}
+	if s.left.Cancels > 0 && s.ledger.run != nothing && !(s.restored && m.has(EpochCheck)) {
+		if next, ok := m.records.step(s.ledger.run, run.Cancel{Why: "by ann"}); ok {
+			cancelled := s
+			cancelled.left.Cancels--
+			cancelled.ledger.run = next
+			cancelled.ledger.version++
+			take(Step{Who: "ann", What: "cancels the run"}, cancelled)
 		}
 	}
 	if s.left.Restores > 0 {

@@ -207,6 +207,21 @@ func (m *Start) ask(s State, i int, do func(string, State)) {
 	}
 }
 
+// stop denies an attempt its go for good and ends its guard.
+func (m *Start) stop(s *State, host, n uint8) {
+	d := &s.dirs[host][n-1]
+	d.result = resultRefused
+	if !m.has(GoOnce) {
+		return
+	}
+	d.word = revoked
+	for i, g := range s.guards {
+		if g.host == host && g.n == n && (g.at == prepared || g.at == claimed) {
+			leave(s, i)
+		}
+	}
+}
+
 // conclude is the host's answer about an attempt, as guard/sh/ask.sh comes to
 // it; zero if there is none yet. An attempt whose guard is dead is settled by it.
 func (m *Start) conclude(s *State, host, n uint8) news {

@@ -290,6 +290,11 @@ func (m *Start) follow(s State, i int, step Step, running bool, do func(string, 
 	if s.down[host] {
 		return
 	}
+	if d := s.dirs[host][n-1]; m.records.runs[s.schedulers[i].run].Cancel != "" && d.made && d.word == noWord {
+		next := s
+		m.stop(&next, host, n)
+		hear(next, "stops attempt {n} on {host} before its go", refused)
+	}
 	switch m.conclude(&s, host, n) {
 	case refused:
 		hear(s, "hears from {host} that attempt {n} never starts", refused)

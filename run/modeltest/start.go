@@ -52,6 +52,7 @@ type Faults struct {
 	Kills      uint8 // of a guard
 	Restarts   uint8 // of a host, or its end
 	Duplicates uint8 // of an order on its way
+	Cancels    uint8 // of the run, by a person
 	Restores   uint8 // of the ledger and the register from a backup: 0 or 1
 }
 
@@ -158,7 +159,7 @@ func wrong(r run.Run, starts [len(Hosts)][Attempts]uint8, started uint8) string 
 	switch {
 	case underWay > 1:
 		return "two attempts are under way"
-	case (r.State == run.Skipped || r.State == run.Failed) && started > 0:
+	case (r.State == run.Skipped || r.State == run.Failed || r.State == run.Cancelled) && started > 0:
 		return "a run that was started is recorded as one that was not"
 	case r.State == run.Succeeded && started == 0:
 		return "a success is recorded of what never started"
