@@ -58,7 +58,7 @@ func run(only, file string) (err error) {
 			green = append(green, p.name)
 			by = "**nothing**"
 		}
-		fmt.Fprintf(&table, "| %s | `%s` | `%s` | %s |\n", p.name, p.file, strings.Join(p.suite, " "), by)
+		fmt.Fprintf(&table, "| %s | `%s` | `%s` | %s |\n", p.name, p.file, strings.ReplaceAll(strings.Join(p.suite, " "), "|", `\|`), by)
 	}
 	if len(green) > 0 {
 		return fmt.Errorf("nobody missed: %s", strings.Join(green, "; "))
