@@ -226,6 +226,7 @@ func (l *Ledger) Prune(_ context.Context, before time.Time) (int, error) {
 				return false
 			}
 			delete(l.runs, id)
+			delete(l.bodies, id)
 			delete(l.details, id)
 			gone++
 			return true

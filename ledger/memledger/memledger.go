@@ -22,6 +22,7 @@ import (
 type Ledger struct {
 	mu      sync.Mutex
 	runs    map[string]sqlrow.Run
+	bodies  map[string]run.Run    // what the rows' bodies say; copied before it is given out
 	open    map[string]struct{}   // IDs of the runs that are not final, for the sweeps
 	byJob   map[string][]string   // IDs, the earliest due first
 	through map[string]sqlrow.Run // by job: the scheduled run that stands for the latest due time
@@ -42,7 +43,7 @@ type letter struct {
 // New returns an empty ledger.
 func New() *Ledger {
 	return &Ledger{
-		runs: map[string]sqlrow.Run{}, open: map[string]struct{}{}, byJob: map[string][]string{}, through: map[string]sqlrow.Run{},
+		runs: map[string]sqlrow.Run{}, bodies: map[string]run.Run{}, open: map[string]struct{}{}, byJob: map[string][]string{}, through: map[string]sqlrow.Run{},
 		slots: map[string]sqlrow.Slot{}, jobs: map[string]ledger.Job{}, specs: map[string][]byte{},
 		details: map[string]map[int]ledger.Detail{}, owners: map[string]time.Time{}, notices: map[string]*letter{},
 	}
@@ -77,6 +78,7 @@ func (l *Ledger) write(c ledger.Change) ledger.Outcome {
 		l.list(d.Run)
 	}
 	l.runs[d.Run.ID], l.slots[d.Run.Job] = d.Run, d.Slot
+	l.bodies[d.Run.ID] = apart(d.Outcome.Run)
 	if last, ok := l.through[d.Run.Job]; d.Run.Through != nil && (!ok || *d.Run.Through >= *last.Through) {
 		l.through[d.Run.Job] = d.Run
 	}
@@ -120,12 +122,12 @@ func (l *Ledger) Run(ctx context.Context, id string) (run.Run, error) {
 		return run.Run{}, context.Cause(ctx)
 	}
 	l.mu.Lock()
-	row, ok := l.runs[id]
+	r, ok := l.bodies[id]
 	l.mu.Unlock()
 	if !ok {
 		return run.Run{}, fmt.Errorf("run %s: %w", id, ledger.ErrNotFound)
 	}
-	return decode(row)
+	return apart(r), nil
 }
 
 // Runs implements [ledger.Ledger].
@@ -133,6 +135,8 @@ func (l *Ledger) Runs(ctx context.Context, q ledger.Query) ([]run.Run, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	found := l.find(q)
 	slices.SortFunc(found, func(a, b sqlrow.Run) int {
 		return cmp.Or(cmp.Compare(b.Due, a.Due), cmp.Compare(a.ID, b.ID))
@@ -142,18 +146,12 @@ func (l *Ledger) Runs(ctx context.Context, q ledger.Query) ([]run.Run, error) {
 	}
 	runs := make([]run.Run, 0, len(found))
 	for _, row := range found {
-		r, err := decode(row)
-		if err != nil {
-			return nil, err
-		}
-		runs = append(runs, r)
+		runs = append(runs, apart(l.bodies[row.ID]))
 	}
 	return runs, nil
 }
 
 func (l *Ledger) find(q ledger.Query) []sqlrow.Run {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if q.Job != "" && q.Limit > 0 {
 		return l.latest(q)
 	}
@@ -232,9 +230,24 @@ func (l *Ledger) Busy(context.Context) (map[string]int, error) {
 // Close implements [ledger.Ledger]. There is nothing to release.
 func (l *Ledger) Close() error { return nil }
 
-func decode(row sqlrow.Run) (r run.Run, err error) {
-	err = json.Unmarshal([]byte(row.Body), &r)
-	return r, err
+// apart is a run that shares nothing with r that anybody may change.
+func apart(r run.Run) run.Run {
+	r.ExitCode = again(r.ExitCode)
+	r.Policy.RetryOn = slices.Clone(r.Policy.RetryOn)
+	r.Attempts = slices.Clone(r.Attempts)
+	for i := range r.Attempts {
+		r.Attempts[i].ExitCode = again(r.Attempts[i].ExitCode)
+	}
+	return r
+}
+
+// again is a pointer to a copy of what p points to.
+func again[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
 }
 
 // copyOf is a value that shares nothing with v.
