@@ -79,8 +79,12 @@ func (e *engine) now() time.Time { return e.clock }
 // asked for: a dispatcher asks every five minutes.
 const heed = 6 * time.Minute
 
-// attend has the sweeps go on for a while.
-func (e *engine) attend() { e.watch = e.clock.Add(heed) }
+// attend has the sweeps go on for a while, if the world does.
+func (e *engine) attend() {
+	if !e.clock.After(e.world.To) {
+		e.watch = e.clock.Add(heed)
+	}
+}
 
 // boot starts a dispatcher in the place of the one before.
 func (e *engine) boot(ctx context.Context) {

@@ -79,7 +79,7 @@ names its further ones.`,
 			root.AddCommand(c)
 		}
 	}
-	group(groupFile, newInitCommand(g), newCheckCommand(g), newNextCommand(g), newSchemaCommand())
+	group(groupFile, newInitCommand(g), newCheckCommand(g), newNextCommand(g), newSimulateCommand(g), newSchemaCommand())
 	group(groupServe, newServeCommand(g), newStatusCommand(g))
 	group(groupAWS, newPlanCommand(g), newApplyCommand(g), newDestroyCommand(g), newDoctorCommand(g), newTemplateCommand(g), newIAMCommand(g))
 	group(groupRuns, newRunCommand(g), newRunsCommand(g), newShowCommand(g), newLogsCommand(g), newCancelCommand(g), newResolveCommand(g))
