@@ -194,7 +194,7 @@ func (m *Start) ask(s State, i int, do func(string, State)) {
 	do("finds attempt {n} on {host} too late, by its clock or the signature's, and refuses", next)
 	word := &s.ledger.register[g.n-1]
 	switch {
-	case !m.has(Claim):
+	case !m.has(Claim) || m.Unclaimed:
 		s.guards[i].at = claimed
 		do("asks nobody about attempt {n} on {host}", s)
 	case *word != byScheduler || !m.has(WriteOnce):
@@ -207,14 +207,10 @@ func (m *Start) ask(s State, i int, do func(string, State)) {
 	}
 }
 
-// stop denies an attempt its go for good and ends its guard.
+// stop denies an attempt its go for good and ends its guard, which lives.
 func (m *Start) stop(s *State, host, n uint8) {
 	d := &s.dirs[host][n-1]
-	d.result = resultRefused
-	if !m.has(GoOnce) {
-		return
-	}
-	d.word = revoked
+	d.word, d.result = revoked, resultRefused
 	for i, g := range s.guards {
 		if g.host == host && g.n == n && (g.at == prepared || g.at == claimed) {
 			leave(s, i)

@@ -269,7 +269,7 @@ func (m *Start) follow(s State, i int, step Step, running bool, do func(string, 
 	if !m.has(Proof) && running && (!m.OneWay || s.down[host]) {
 		hear(s, "takes the silence of {host} for a proof", refused)
 	}
-	if m.OneWay {
+	if m.OneWay && !m.Unclaimed {
 		word := &s.ledger.register[n-1]
 		switch {
 		case *word == byScheduler:
@@ -290,12 +290,13 @@ func (m *Start) follow(s State, i int, step Step, running bool, do func(string, 
 	if s.down[host] {
 		return
 	}
-	if d := s.dirs[host][n-1]; m.records.runs[s.schedulers[i].run].Cancel != "" && d.made && d.word == noWord {
+	said := m.conclude(&s, host, n)
+	if said == 0 && s.dirs[host][n-1].word == noWord && m.records.runs[s.schedulers[i].run].Cancel != "" {
 		next := s
 		m.stop(&next, host, n)
 		hear(next, "stops attempt {n} on {host} before its go", refused)
 	}
-	switch m.conclude(&s, host, n) {
+	switch said {
 	case refused:
 		hear(s, "hears from {host} that attempt {n} never starts", refused)
 	case succeeded:

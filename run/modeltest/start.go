@@ -35,6 +35,9 @@ type Start struct {
 	// OneWay is a start by order, as over SSM; else the scheduler talks to the
 	// guard, as over SSH and on its own machine.
 	OneWay bool
+	// Unclaimed is the job's claim: off. A one-way guard asks nobody, and silence
+	// leads nowhere.
+	Unclaimed bool
 	// Without are the protections that are missing.
 	Without []Protection
 	// Faults is how often something may go wrong, of each kind.
