@@ -9,11 +9,13 @@
 set -eu
 
 # One line each: program, Debian packages (what pip needs, if it comes from there).
+# croniter is no program but a module of Debian's own Python.
 known='
 aws awscli python3-botocore
 bash bash
 busybox busybox
 cfn-lint python3-venv
+croniter python3-croniter
 curl curl
 dash dash
 flock util-linux
@@ -33,11 +35,16 @@ shellcheck shellcheck
 ssh-agent openssh-client
 ssh-keygen openssh-client
 sshd openssh-server
+systemd-analyze systemd
 terraform
 wget wget
 '
 
 found() {
+	[ "$1" != croniter ] || {
+		/usr/bin/python3 -c 'import croniter' 2>/dev/null
+		return
+	}
 	for place in '' /usr/sbin/ /sbin/ /usr/lib/postgresql/*/bin/; do
 		command -v "$place$1" >/dev/null && return
 	done
