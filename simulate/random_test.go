@@ -157,7 +157,7 @@ func randomFaults(r *rand.Rand, w *World) (all []Fault) {
 		return from, from.Add(time.Duration(r.ExpFloat64() * float64(10*time.Minute)))
 	}
 	hours := int(w.To.Sub(w.From).Hours())
-	for range r.IntN(hours) {
+	for range r.IntN(3 * hours) {
 		f := Fault{Kind: HostDies, Name: one(r, w.Hosts...).ID}
 		f.From, f.Until = within()
 		all = append(all, f)
@@ -187,7 +187,7 @@ func randomChance(r *rand.Rand, w *World) chance {
 	c := chance{
 		command: func(name string) (time.Duration, int) {
 			takes := seconds(60)
-			if r.IntN(8) == 0 {
+			if r.IntN(4) == 0 {
 				takes = time.Duration(r.Float64() * 1.3 * float64(timeouts[name]))
 			}
 			return takes, one(r, 0, 0, 0, 1)
