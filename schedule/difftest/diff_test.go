@@ -37,12 +37,12 @@ var peers = []peer{
 	{
 		name: "robfig", share: 35,
 		start: func(t *testing.T) finder { return startRobfig(t) },
-		rules: []rule{gapSkip, foldBoth, steppedDays, oddMidnight, laterPass, lostDay, halfHour, oddSeconds, fiveYears},
+		rules: []rule{gapSkip, foldBoth, steppedDays, oddMidnight, laterPass, lostDay, halfHour, oddSeconds},
 	},
 	{
 		name: "croner", share: 15,
 		start: func(t *testing.T) finder { return startNode(t, "croner") },
-		rules: []rule{steppedDays, singleValue, overMidnight, zoneData},
+		rules: []rule{steppedDays, singleValue, wideFold, overMidnight, zoneData},
 	},
 	{
 		name: "cron-parser", share: 2,

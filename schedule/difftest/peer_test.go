@@ -117,7 +117,7 @@ func (p *process) ask(question string) ([]int64, error) {
 
 func readSeconds(said string) ([]int64, error) {
 	var seconds []int64
-	for _, word := range strings.Fields(said) {
+	for word := range strings.FieldsSeq(said) {
 		second, err := strconv.ParseInt(word, 10, 64)
 		if err != nil {
 			return nil, errors.New(strings.TrimSpace(said))

@@ -18,10 +18,10 @@ import (
 const zoneinfo = "../zoneinfo.zip"
 
 // Due times are compared from 2 January 1970, everywhere a day of the years that
-// we know, to the end of 2099.
+// we know, to the end of 2100.
 const beginning = 86400
 
-var horizon = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+var horizon = time.Date(2101, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 
 // A zone is a name and the changes of its clock until the horizon.
 type zone struct {
@@ -120,11 +120,12 @@ func (z *zone) moment(r *rand.Rand) int64 {
 		before := []int64{2 * 3600, 40 * 3600}[r.IntN(2)]
 		return max(beginning, z.changes[r.IntN(len(z.changes))].at-r.Int64N(before))
 	case kind < 18:
-		m := 1 + 11*r.IntN(2)*r.IntN(2)
-		if r.IntN(2) == 0 {
-			m = 1 + r.IntN(12)
+		m := []int{1, 3, 1 + r.IntN(12)}[r.IntN(3)]
+		year := 1970 + r.IntN(131)
+		if r.IntN(4) == 0 {
+			year = []int{1972, 2000, 2096, 2100}[r.IntN(4)] // leap years, and what looks like one
 		}
-		end := time.Date(1970+r.IntN(130), time.Month(m), 1, 0, 0, 0, 0, z.location).Unix()
+		end := time.Date(year, time.Month(m), 1, 0, 0, 0, 0, z.location).Unix()
 		return max(beginning, end-r.Int64N(30*3600))
 	}
 	return beginning + r.Int64N(horizon-beginning)
