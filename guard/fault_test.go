@@ -3,7 +3,6 @@ package guard_test
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,23 +93,6 @@ func TestGuardKilled(t *testing.T) {
 // A reboot is seen by the boot that the files name.
 func TestReboot(t *testing.T) {
 	shells(t, func(t *testing.T, h *guardtest.Host) {
-		boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-		if err != nil {
-			t.Fatal(err)
-		}
-		reboot := func(o guard.Order, lost ...string) {
-			for _, f := range []string{"guard", "supervisor", "watcher", "pid"} {
-				path := filepath.Join(h.Dir(o), f)
-				b, err := os.ReadFile(path)
-				if err != nil {
-					continue
-				}
-				os.WriteFile(path, bytes.Replace(b, bytes.TrimSpace(boot), []byte("00000000-0000-4000-8000-000000000000"), 1), 0o600)
-			}
-			for _, f := range lost {
-				os.Remove(filepath.Join(h.Dir(o), f))
-			}
-		}
 		o := h.Order("exec sleep 300")
 		k := h.Start(o, guard.Link{})
 		k.Run(o)
@@ -118,7 +100,7 @@ func TestReboot(t *testing.T) {
 		syscall.Kill(-k.Cmd.Process.Pid, syscall.SIGKILL)
 		syscall.Kill(h.Process(o, "pid"), syscall.SIGKILL)
 		k.Cmd.Wait()
-		reboot(o)
+		h.Reboot(o)
 		if got := h.Status(o).Result; got.End != guard.Gone || !strings.Contains(got.Reason, "restarted") {
 			t.Errorf("in mid-run: %+v", got)
 		}
@@ -126,27 +108,38 @@ func TestReboot(t *testing.T) {
 			t.Errorf("redelivery after a reboot: %+v", m)
 		}
 
-		for _, lost := range [][]string{nil, {"go", "supervisor", "watcher", "pid", "over", "result", "total"}} {
-			o.N++
-			o.Command = "true"
-			h.Result(o)
-			reboot(o, lost...)
-			want := guard.Exited
-			if lost != nil {
-				want = guard.Gone // the disk may have forgotten the go: no proof
-			}
-			if got := h.Status(o).Result; got.End != want {
-				t.Errorf("lost %v: %+v", lost, got)
-			}
+		o.N++
+		o.Command = "true"
+		h.Result(o)
+		h.Reboot(o, "go", "supervisor", "watcher", "pid", "over", "result", "total")
+		if got := h.Status(o).Result; got.End != guard.Gone { // the disk may have forgotten the go: no proof
+			t.Errorf("everything lost: %+v", got)
 		}
 		o.N++
 		h.Result(o)
-		reboot(o)
+		h.Reboot(o)
 		os.Remove(h.Dir(o) + "/over")
 		torn, _ := os.ReadFile(h.Dir(o) + "/result")
 		os.WriteFile(h.Dir(o)+"/result", torn[:bytes.Index(torn, []byte("\n.\n"))+1], 0o600)
 		if got := h.Status(o).Result; got.End != guard.Gone {
 			t.Errorf("torn result: %+v", got)
+		}
+	})
+}
+
+// A command that ended before its host went down, and before anybody heard of
+// its end, has left its true result there.
+func TestFault66EndedBeforeTheReboot(t *testing.T) {
+	shells(t, func(t *testing.T, h *guardtest.Host) {
+		o := h.Order("echo out; exit 3")
+		k := h.Start(o, guard.Link{})
+		k.Run(o)
+		k.Close() // nobody listens any more
+		guardtest.Eventually(t, "the command has ended", func() bool { return h.Ended(o) })
+		k.Cmd.Wait()
+		h.Reboot(o)
+		if got := h.Status(o).Result; got.End != guard.Exited || got.Code != 3 || string(got.Output.Head) != "out\n" {
+			t.Errorf("%+v, output %q", got, got.Output.Head)
 		}
 	})
 }

@@ -113,7 +113,8 @@ func stopRacesStart(t *testing.T, h *Host) {
 	}
 }
 
-func fullDisk(t *testing.T, h *Host) {
+// A disk that gets full costs a command its output, not its end.
+func diskGetsFull(t *testing.T, h *Host) {
 	h.Tmpfs("size=1m")
 	o := h.Order("yes 0123456789 | head -c 3000000; echo still here; exit 4")
 	res := h.Result(o)
@@ -124,16 +125,21 @@ func fullDisk(t *testing.T, h *Host) {
 		got.Output.Bytes > 3000011 || got.Output.Bytes < 3000011-h.Slack {
 		t.Errorf("status: %s", brief(got))
 	}
+}
+
+// A host that can't keep what happens to an attempt starts none.
+func noRoom(t *testing.T, h *Host) {
+	h.Tmpfs("size=1m")
 	if err := os.WriteFile(h.Root+"/fill", make([]byte, 2<<20), 0o600); err == nil {
 		t.Fatal("the disk is not full")
 	}
-	o.N = 2
+	o := h.Order("true")
 	h.Refused(o, "")
 	if out := h.Ask(guard.VerbProbe, "7", "0"); !strings.Contains(out, "unfit ") {
 		t.Errorf("probe: %q", out)
 	}
 	h.ReadOnly()
-	o.N = 3
+	o.N = 2
 	h.Refused(o, "read-only file system")
 }
 
@@ -147,7 +153,9 @@ func probe(t *testing.T, h *Host) {
 	if out := h.Ask(guard.VerbProbe, "7", fmt.Sprint(int64(1)<<60)); !strings.Contains(out, "unfit only ") {
 		t.Errorf("short of space: %q", out)
 	}
+}
 
+func oldAttemptsAreRemoved(t *testing.T, h *Host) {
 	old, young, running := h.Order("true"), h.Order("true"), h.Order("exec sleep 300")
 	young.N, running.N = 2, 3
 	h.Result(old)

@@ -83,6 +83,34 @@ func (h *Host) Kill(o guard.Order, files ...string) {
 	}
 }
 
+// Reboot makes the run directory look as after a restart of the host, which has
+// cost it some files.
+func (h *Host) Reboot(o guard.Order, lost ...string) {
+	h.t.Helper()
+	Reboot(h.t, h.Dir(o))
+	for _, f := range lost {
+		os.Remove(filepath.Join(h.Dir(o), f))
+	}
+}
+
+// Reboot makes a run directory look as after a restart of the host: no file is
+// signed by a process of the boot that is now.
+func Reboot(t *testing.T, dir string) {
+	t.Helper()
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{"guard", "supervisor", "watcher", "pid"} {
+		path := filepath.Join(dir, f)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		os.WriteFile(path, bytes.Replace(b, bytes.TrimSpace(boot), []byte("00000000-0000-4000-8000-000000000000"), 1), 0o600)
+	}
+}
+
 // Dead reports whether a process is gone, or a zombie.
 func Dead(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/solocron/solocron/guard"
@@ -30,10 +31,15 @@ func detachedOutput(t *testing.T, h *Host) {
 }
 
 func hugeOutput(t *testing.T, h *Host) {
-	const size = 110 << 20
+	const size = 98 * 11 << 20 // whole lines
 	o := h.Order(fmt.Sprintf("echo first; yes 0123456789 | head -c %d; echo last", size))
 	o.OutputBytes = 1 << 20
-	res := h.Result(o)
+	k := h.Running(o)
+	guardProcess := h.Process(o, "guard")
+	res := h.Whole(o, k)
+	if most := peak(t, k, guardProcess); most > 128<<20 {
+		t.Errorf("the guard took %d MiB of memory", most>>20)
+	}
 	want := int64(size + len("first\n") + len("last\n"))
 	if res.End != guard.Exited || res.Code != 0 || res.Output.Bytes != want || !res.Output.Cut ||
 		len(res.Output.Head) != guard.HeadBytes || len(res.Output.Tail) != guard.TailBytes ||
@@ -87,5 +93,73 @@ func outputIsLiveAndCounted(t *testing.T, h *Host) {
 	all := want.Bytes()
 	if got.Bytes != int64(len(all)) || !bytes.Equal(got.Head, all[:guard.HeadBytes]) || !bytes.Equal(got.Tail, all[len(all)-guard.TailBytes:]) {
 		t.Errorf("%d bytes, want %d; head %d, tail %d from byte %d", got.Bytes, len(all), len(got.Head), len(got.Tail), bytes.Index(all, got.Tail))
+	}
+}
+
+// peak is how much memory the guard took at most, or any process that it waited
+// for.
+func peak(t *testing.T, k *Talk, pid int) (bytes int64) {
+	t.Helper()
+	if k.Cmd != nil {
+		k.Cmd.Wait()
+		return k.Cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, most, found := strings.Cut(string(status), "VmHWM:")
+	if _, scanned := fmt.Sscan(most, &bytes); err != nil || !found || scanned != nil {
+		t.Fatalf("the guard's memory: %v, %v", err, scanned)
+	}
+	return bytes << 10
+}
+
+// Bytes are kept as they are, also where a line has no end.
+func outputThatIsNoText(t *testing.T, h *Host) {
+	noText := []byte("\x00\x1b]0;title\a\x1b[2J\xff\xfe\xc3\x80\r\n\u202e")
+	line := append(bytes.Repeat([]byte("x"), 10<<20), noText...)
+	os.WriteFile(h.Home+"/line", line, 0o600)
+	os.WriteFile(h.Home+"/short", noText, 0o600)
+	o := h.Order("cat " + h.Home + "/short")
+	o.OutputBytes = 1 << 20
+	for _, res := range []guard.Result{h.Result(o), h.Status(o).Result} {
+		if got := res.Output; !bytes.Equal(got.Head, noText) || got.Cut {
+			t.Errorf("%q, cut %t", got.Head, got.Cut)
+		}
+	}
+	o.N, o.Command = 2, "cat "+h.Home+"/line"
+	for _, res := range []guard.Result{h.Result(o), h.Status(o).Result} {
+		if got := res.Output; got.Bytes != int64(len(line)) || !got.Cut || !bytes.HasPrefix(line, got.Head) || !bytes.HasSuffix(line, got.Tail) ||
+			len(got.Head) != guard.HeadBytes || len(got.Tail) != guard.TailBytes {
+			t.Errorf("a long line: %d bytes, cut %t, head %d, tail %d", got.Bytes, got.Cut, len(got.Head), len(got.Tail))
+		}
+	}
+}
+
+// A scheduler that reads nothing for as long as the command runs doesn't hold
+// the command up, and gets both ends of its output later.
+func outputThatNobodyReads(t *testing.T, h *Host) {
+	const size = 5 << 20
+	o := h.Order(fmt.Sprintf("echo first; head -c %d /dev/zero; echo last; touch %s/done", size, h.Home))
+	o.OutputBytes = guard.MinOutputBytes
+	k := h.Running(o)
+	Eventually(t, "the command gets to its end", func() bool { _, err := os.Stat(h.Home + "/done"); return err == nil })
+	if res := h.Whole(o, k); res.End != guard.Exited || res.Code != 0 || res.Output.Bytes != size+int64(len("first\nlast\n")) || !res.Output.Cut ||
+		!bytes.HasPrefix(res.Output.Head, []byte("first\n\x00")) || !bytes.HasSuffix(res.Output.Tail, []byte("\x00last\n")) {
+		t.Error(brief(res))
+	}
+}
+
+// Standard input ends at once, and there is no terminal to ask anybody.
+func nobodyIsAtTheTerminal(t *testing.T, h *Host) {
+	for n, c := range []struct{ command, output string }{
+		{"read line || echo end of input", "end of input\n"},
+		{"readlink /proc/self/fd/0", "/dev/null\n"},
+		{"for fd in 0 1 2; do test -t $fd && echo $fd; done", ""},
+		{"true 2>/dev/null </dev/tty || echo no terminal", "no terminal\n"},
+	} {
+		o := h.Order(c.command + "; true")
+		o.N = n + 1
+		if res := h.Result(o); res.End != guard.Exited || res.Code != 0 || string(res.Output.Head) != c.output {
+			t.Errorf("%s: %+v, output %q", c.command, brief(res), res.Output.Head)
+		}
 	}
 }
