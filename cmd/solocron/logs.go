@@ -14,8 +14,11 @@ func newLogsCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs RUN",
 		Short: "Print a run's output",
-		Long: `Print the output of a run's latest attempt, byte for byte. RUN is a run's ID, a
-beginning of it that no other run shares, or a job for its latest run.
+		Long: `Print the output of a run's latest attempt. RUN is a run's ID, a beginning of it
+that no other run shares, or a job for its latest run.
+
+It comes byte for byte; only on a terminal marks stand for what that would obey,
+such as colors and movements of the cursor. "solocron logs RUN | cat" shows them.
 
 While the host can be reached the output comes from there, whole up to the job's
 output-limit; else from the ledger, which keeps the beginning and the end.
@@ -45,7 +48,7 @@ Exit codes: 0 done, 1 error, 2 usage, 130 interrupted.`,
 			if attempt > len(v.Attempts) && !(follow && v.State.Open()) {
 				return fmt.Errorf("run %s has no attempt %d, only %d", id, attempt, len(v.Attempts))
 			}
-			f := follower{client: c, out: cmd.OutOrStdout(), talk: talkTo(cmd), only: attempt}
+			f := follower{client: c, out: shown(cmd.OutOrStdout()), talk: talkTo(cmd), only: attempt}
 			if follow {
 				_, err := f.follow(cmd.Context(), v.Run)
 				return err

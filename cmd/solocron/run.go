@@ -84,7 +84,7 @@ func (g *globals) await(cmd *cobra.Command, r web.Run, talk func(string, ...any)
 	if err != nil {
 		return r, err
 	}
-	f := follower{client: c, out: cmd.OutOrStdout(), talk: talk}
+	f := follower{client: c, out: shown(cmd.OutOrStdout()), talk: talk}
 	if g.output != formatJSON {
 		return f.follow(cmd.Context(), r)
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -40,6 +42,48 @@ func terminal(w io.Writer) *os.File {
 		return f
 	}
 	return nil
+}
+
+// shown is where a command's output goes: to a terminal without what that would
+// obey, to anything else byte for byte.
+func shown(w io.Writer) io.Writer {
+	if terminal(w) == nil {
+		return w
+	}
+	return &plain{to: w}
+}
+
+// plain makes a block of what is written to it, in pieces.
+type plain struct {
+	to   io.Writer
+	torn []byte // the beginning of what the next piece completes
+}
+
+func (p *plain) Write(b []byte) (int, error) {
+	text := append(p.torn, b...)
+	whole := len(text) - torn(text)
+	p.torn = bytes.Clone(text[whole:])
+	if _, err := io.WriteString(p.to, block(string(text[:whole]))); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// torn is how many bytes at the end may be the beginning of a character or of a
+// line's end.
+func torn(text []byte) int {
+	if bytes.HasSuffix(text, []byte("\r")) {
+		return 1
+	}
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if last := text[len(text)-n:]; utf8.RuneStart(last[0]) {
+			if utf8.FullRune(last) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 func (s screen) paint(i ink, text string) string {
