@@ -97,11 +97,12 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// launch starts a daemon on the file.
-func (s *site) launch(file string) *daemon {
+// launch starts a daemon on the file, if need be by another program.
+func (s *site) launch(file string, by ...string) *daemon {
 	s.t.Helper()
 	d := &daemon{t: s.t, file: file, log: &journal{}, done: make(chan struct{})}
-	d.cmd = exec.Command(binary, "serve", "--file", s.path(file))
+	argv := append(by, binary, "serve", "--file", s.path(file))
+	d.cmd = exec.Command(argv[0], argv[1:]...)
 	d.cmd.Dir = s.dir
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	if err := d.cmd.Start(); err != nil {
@@ -118,9 +119,9 @@ func (s *site) launch(file string) *daemon {
 }
 
 // serve launches a daemon and waits until it answers.
-func (s *site) serve(file string) *daemon {
+func (s *site) serve(file string, by ...string) *daemon {
 	s.t.Helper()
-	d := s.launch(file)
+	d := s.launch(file, by...)
 	await(s.t, 30*time.Second, "the daemon answers", func() bool {
 		if d.ended() {
 			s.t.Fatalf("the daemon ended at once:\n%s", d.log)

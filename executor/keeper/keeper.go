@@ -70,6 +70,9 @@ type keeper struct {
 // until nothing runs any more.
 func serve() int {
 	syscall.Umask(0o22) // as commands want it
+	// What commands leave behind ends as a child of the keeper's, which reaps it.
+	// The first process of a container may be the daemon, which can't.
+	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	// Whatever else the daemon was started with is not for them.
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	boot, self := bootID(), process{}
