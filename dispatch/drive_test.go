@@ -2,12 +2,14 @@ package dispatch
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/job"
+	"github.com/solocron/solocron/notifier"
 	"github.com/solocron/solocron/run"
 )
 
@@ -76,7 +78,10 @@ func TestNoAttemptCouldStart(t *testing.T) {
 	})
 }
 
-func TestSilenceAfterGoIsLostAndNeverRerun(t *testing.T) {
+// A host that can't be reached once its command started is waited for until the
+// command must be over, then the run is lost; another host is never tried, and
+// the true end is heard when the host is back.
+func TestFault67SilenceAfterGoIsLostAndNeverRerun(t *testing.T) {
 	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		w.hosts.command = func(guard.Order) (time.Duration, int) { return 10 * time.Minute, 4 }
 		j := aJob("j", "0 1 * * *")
@@ -178,12 +183,14 @@ func TestRetryOnAnotherHost(t *testing.T) {
 	})
 }
 
-func TestNoHost(t *testing.T) {
+func TestFault61NoHost(t *testing.T) {
 	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		j := aJob("j", "0 1 * * *")
 		j.Hosts = map[string]string{"name": "web-2"}
 		w.hosts.down["web-2"] = true
-		d := w.start(j)
+		ops := &inbox{}
+		w.mail = map[string]notifier.Notifier{"ops": ops}
+		d := w.start(told(j, "ops"))
 		defer d.end()
 		pass(time.Hour + 30*time.Second)
 		if r := w.only("j"); r.State != run.Planned {
@@ -197,6 +204,9 @@ func TestNoHost(t *testing.T) {
 		details, err := w.ledger.Details(t.Context(), r.ID)
 		if err != nil || len(details) != 1 || len(details[0].Pick.Candidates) != 2 {
 			t.Errorf("why no host fits is not kept: %+v, %v", details, err)
+		}
+		if got := ops.events(); !slices.Equal(got, []notifier.Event{notifier.Skipped}) {
+			t.Errorf("told %v", got)
 		}
 	})
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // A due time that is delivered five times at once is started once.
-func TestDueDeliveredFiveTimes(t *testing.T) {
+func TestFault52DueDeliveredFiveTimes(t *testing.T) {
 	inCloud(t, []string{"a", "b", "c"}, nil, func(t *testing.T, c *cloud) {
 		j := aJob("five", "@hourly")
 		j.Pick = fleet.Random
@@ -111,12 +111,6 @@ func TestStepFaults(t *testing.T) {
 			},
 			sweeps: 1, state: run.Succeeded, started: 1,
 			attempts: []run.AttemptState{run.AttemptNotStarted, run.AttemptSucceeded}},
-		"throttled for good": {
-			spoil: func(a *agents, j *job.Job) {
-				j.StartWithin = 2 * time.Minute
-				a.reject = func(string) error { return &executor.NotStarted{Proof: "SSM", Err: executor.ErrThrottled} }
-			},
-			sweeps: 3, state: run.Skipped, reason: "too many requests", started: 0},
 		"terminated before delivery": {
 			spoil: func(a *agents, _ *job.Job) {
 				a.travel = func() []time.Duration { return []time.Duration{2 * time.Second} }
@@ -171,6 +165,34 @@ func TestStepFaults(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Requests that are refused as too many are made again until it is too late;
+// then the run is skipped, and somebody is told why.
+func TestFault60Throttled(t *testing.T) {
+	inCloud(t, []string{"a", "b"}, nil, func(t *testing.T, c *cloud) {
+		ops := &inbox{}
+		c.mail = map[string]notifier.Notifier{"ops": ops}
+		c.agents.reject = func(string) error { return &executor.NotStarted{Proof: "SSM", Err: executor.ErrThrottled} }
+		j := told(aJob("j", "@hourly"), "ops")
+		j.StartWithin = 2 * time.Minute
+		c.put(j)
+		pass(time.Hour)
+		c.due("j", midnight.Add(time.Hour))
+		c.sweep()
+		if r := c.only("j"); r.State != run.Planned || c.agents.sends < 2 {
+			t.Errorf("in time it is %s after %d tries", r.State, c.agents.sends)
+		}
+		c.sweep()
+		c.sweep()
+		if r := c.only("j"); r.State != run.Skipped || !strings.Contains(r.Reason, "too many requests") {
+			t.Errorf("%s %s", r.State, r.Reason)
+		}
+		c.once(0)
+		if got := ops.events(); !slices.Equal(got, []notifier.Event{notifier.Skipped}) {
+			t.Errorf("told %v", got)
+		}
+	})
 }
 
 func TestStepsWaitForTheSlot(t *testing.T) {

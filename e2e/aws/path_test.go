@@ -69,7 +69,7 @@ var cron = map[string]string{"cron": "true"}
 
 // An instance that is terminated while the command runs leaves the run lost; if
 // the job is idempotent, it runs again elsewhere.
-func TestTerminatedInMidRun(t *testing.T) {
+func TestFault65TerminatedInMidRun(t *testing.T) {
 	for name, idempotent := range map[string]string{"lost": "false", "again": "true"} {
 		t.Run(name, func(t *testing.T) {
 			a := newAccount(t, nil)
@@ -111,7 +111,7 @@ jobs:
 
 // An instance that is terminated before the command reaches it is proven not to
 // have started it, and another one does.
-func TestTerminatedBeforeDelivery(t *testing.T) {
+func TestFault64TerminatedBeforeDelivery(t *testing.T) {
 	a := newAccount(t, nil)
 	a.host(cron)
 	a.host(cron)

@@ -46,19 +46,19 @@ func TestRunsOnce(t *testing.T) {
 	t.Parallel()
 	often := awsloop.Knob{P: 0.5}
 	for name, knobs := range map[string]awsloop.Knobs{
-		"nothing":                       {},
-		"the answer to the order lost":  {Lost: calls("ssm.SendCommand", always)},
-		"two commands of one order":     {SSM: awsloop.AgentKnobs{Twice: always}},
-		"two deliveries at once":        {SSM: awsloop.AgentKnobs{Duplicate: always}},
-		"a delivery after the end":      {SSM: awsloop.AgentKnobs{Redeliver: after(300 * time.Millisecond)}},
-		"a command not to be seen yet":  {SSM: awsloop.AgentKnobs{Unseen: after(time.Second)}},
-		"late":                          {SSM: awsloop.AgentKnobs{Delay: after(time.Second)}},
-		"an agent that comes back":      {SSM: awsloop.AgentKnobs{Offline: after(time.Second)}},
-		"answers of the ledger lost":    {Lost: calls("dynamodb.UpdateItem", often)},
-		"a command not recorded":        {Throttle: calls("dynamodb.TransactWriteItems", always)},
-		"too many requests":             {Throttle: calls("ssm.*", awsloop.Knob{P: 0.3})},
-		"answers of everybody lost":     {Lost: calls("*", awsloop.Knob{P: 0.2})},
-		"lost, and two, and not listed": {Lost: calls("ssm.SendCommand", always), Throttle: calls("ssm.ListCommands", often), SSM: awsloop.AgentKnobs{Twice: always}},
+		"nothing":                                {},
+		"the answer to the order lost":           {Lost: calls("ssm.SendCommand", always)},
+		"fault 54: two commands of one order":    {SSM: awsloop.AgentKnobs{Twice: always}},
+		"fault 55: two deliveries at once":       {SSM: awsloop.AgentKnobs{Duplicate: always}},
+		"fault 55: a delivery after the end":     {SSM: awsloop.AgentKnobs{Redeliver: after(300 * time.Millisecond)}},
+		"fault 59: a command not to be seen yet": {SSM: awsloop.AgentKnobs{Unseen: after(time.Second)}},
+		"late":                                   {SSM: awsloop.AgentKnobs{Delay: after(time.Second)}},
+		"an agent that comes back":               {SSM: awsloop.AgentKnobs{Offline: after(time.Second)}},
+		"answers of the ledger lost":             {Lost: calls("dynamodb.UpdateItem", often)},
+		"a command not recorded":                 {Throttle: calls("dynamodb.TransactWriteItems", always)},
+		"too many requests":                      {Throttle: calls("ssm.*", awsloop.Knob{P: 0.3})},
+		"answers of everybody lost":              {Lost: calls("*", awsloop.Knob{P: 0.2})},
+		"lost, and two, and not listed":          {Lost: calls("ssm.SendCommand", always), Throttle: calls("ssm.ListCommands", often), SSM: awsloop.AgentKnobs{Twice: always}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -160,8 +160,9 @@ func TestTerminatedInstance(t *testing.T) {
 	}
 }
 
-// The host goes down while the command runs, and comes back.
-func TestReboot(t *testing.T) {
+// The host goes down while the command runs, and comes back, and its agent runs
+// the document again.
+func TestFault56Reboot(t *testing.T) {
 	t.Parallel()
 	l, w := newLoop(t), newWitness(t)
 	x := ssmexec.New(l.opts)

@@ -61,7 +61,7 @@ var rows = []row{
 
 	// Over without a trailer, and nobody claimed: taking it back makes the proof.
 	{name: "failed before the claim", details: "Failed", phase: guard.PhaseAbsent, hopeless: "Failed"},
-	{name: "not delivered in time", details: "DeliveryTimedOut", phase: guard.PhaseAbsent, hopeless: "DeliveryTimedOut"},
+	{name: "fault 58: not delivered in time", details: "DeliveryTimedOut", phase: guard.PhaseAbsent, hopeless: "DeliveryTimedOut"},
 	{name: "execution timed out before the claim", details: "ExecutionTimedOut", phase: guard.PhaseAbsent, hopeless: "ExecutionTimedOut"},
 	{name: "cancelled by others", details: "Cancelled", phase: guard.PhaseAbsent, hopeless: "Cancelled"},
 	{name: "success without a word", details: "Success", phase: guard.PhaseAbsent, hopeless: "Success"},
@@ -70,7 +70,7 @@ var rows = []row{
 	{name: "a status to come", details: "Some New Ending", phase: guard.PhaseAbsent, hopeless: "Some New Ending"},
 
 	// Over without a trailer, and claimed: the host knows.
-	{name: "the host says it runs", by: byTheGuard, details: "DeliveryTimedOut", ping: "Online", answer: "phase running\n", phase: guard.PhaseRunning},
+	{name: "fault 58: the host says it runs", by: byTheGuard, details: "DeliveryTimedOut", ping: "Online", answer: "phase running\n", phase: guard.PhaseRunning},
 	{name: "the host says it ended", by: byTheGuard, details: "Failed", ping: "Online", answer: "phase ended\nend exited\ncode 0\n.\noutput 0\ndata 0 0\n", phase: guard.PhaseEnded, end: guard.Exited},
 	{name: "the host says it is gone", by: byTheGuard, details: "Failed", ping: "Online", answer: "phase ended\nend gone\ncode 0\nreason the host was restarted during the run\n.\ndata 0 0\n", phase: guard.PhaseEnded, end: guard.Gone, reason: "restarted"},
 	{name: "the host says it never started", by: byTheGuard, details: "Failed", ping: "Online", answer: "phase ended\nend refused\ncode 0\nreason no go\n.\ndata 0 0\n", phase: guard.PhaseEnded, end: guard.Refused},
@@ -78,7 +78,7 @@ var rows = []row{
 	{name: "the host can't tell", by: byTheGuard, details: "Failed", ping: "Online", answer: "error no run directories at /mnt/runs\n", err: "no run directories"},
 	{name: "the host doesn't answer", by: byTheGuard, details: "Failed", ping: "Online", err: "without an answer"},
 	{name: "a duplicate after the claim", by: byTheGuard, details: "Failed", stderr: duplicate, ping: "Online", answer: "phase running\n", phase: guard.PhaseRunning},
-	{name: "the agent is out of reach", by: byTheGuard, details: "DeliveryTimedOut", ping: "ConnectionLost", phase: guard.PhaseEnded, end: guard.Gone, reason: "agent is not online"},
+	{name: "fault 58: the agent is out of reach", by: byTheGuard, details: "DeliveryTimedOut", ping: "ConnectionLost", phase: guard.PhaseEnded, end: guard.Gone, reason: "agent is not online"},
 	{name: "the agent is not listed", by: byTheGuard, details: "Failed", phase: guard.PhaseEnded, end: guard.Gone, reason: "agent is not online"},
 	{name: "the instance is no more, its agent seems online", by: byTheGuard, details: "Failed", ping: "Online", state: "terminated", phase: guard.PhaseEnded, end: guard.Gone, reason: "terminated"},
 	{name: "unclaimed, over, and runs", unclaimed: true, details: "Cancelled", ping: "Online", answer: "phase running\n", phase: guard.PhaseRunning},

@@ -75,15 +75,15 @@ func TestRefusals(t *testing.T) {
 		want     string
 	}{
 		"fit":                     {instance{}, nil, nil, ""},
-		"stopped":                 {instance{state: "stopped"}, nil, nil, "stopped"},
-		"stopping":                {instance{state: "stopping"}, nil, nil, "stopping"},
+		"fault 63: stopped":       {instance{state: "stopped"}, nil, nil, "stopped"},
+		"fault 63: stopping":      {instance{state: "stopping"}, nil, nil, "stopping"},
 		"pending":                 {instance{state: "pending"}, nil, nil, "pending"},
 		"Windows":                 {instance{platform: "windows"}, nil, nil, "Windows" + foreign},
 		"Windows, known of agent": {instance{}, platform("Windows"), nil, "Windows" + foreign},
 		"stopped Windows":         {instance{platform: "windows", state: "stopped"}, nil, nil, "Windows" + foreign},
 		"macOS":                   {instance{}, platform("MacOS"), nil, "MacOS" + foreign},
 		"no agent":                {instance{}, absent, nil, "SSM agent not registered"},
-		"agent lost":              {instance{}, ping("ConnectionLost"), nil, "SSM agent ConnectionLost"},
+		"fault 63: agent lost":    {instance{}, ping("ConnectionLost"), nil, "SSM agent ConnectionLost"},
 		"agent inactive":          {instance{}, ping("Inactive"), nil, "SSM agent Inactive"},
 		"agent in no state":       {instance{}, ping(""), nil, "SSM agent"},
 		"agent silent":            {instance{}, ago(16 * time.Minute), nil, "no word from the SSM agent for 15m0s"},
@@ -121,7 +121,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestGoneInstancesAreNoHosts(t *testing.T) {
+func TestFault63GoneInstancesAreNoHosts(t *testing.T) {
 	a := of([]fleet.Host{{ID: "i-1"}})
 	a.instances = append(a.instances, instance{id: "i-2", state: "terminated"}, instance{id: "i-3", state: "shutting-down"})
 	if got := refusals(t, a.fleet(t, nil)); len(got) != 1 {
