@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
+	"github.com/solocron/solocron/awsloop"
 	"github.com/solocron/solocron/run"
 )
 
@@ -106,6 +108,44 @@ jobs:
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+}
+
+// The function dies when Systems Manager has the order and before it knows that,
+// and Lambda tries the event again: no second order leaves, to no host.
+func TestFault53FunctionDiesAfterItsOrder(t *testing.T) {
+	a := newAccount(t, nil)
+	a.host(cron)
+	a.host(cron)
+	a.jobs(`
+jobs:
+  once:
+    schedule: "* * * * *"
+    hosts: {cron: "true"}
+    command: echo $SOLOCRON_RUN_ID >>WITNESS
+`)
+	// The answer is lost, and the look for the command takes for ever.
+	knobs := a.loop.Knobs()
+	knobs.Lost = map[string]awsloop.Knob{"ssm.SendCommand": {P: 1}}
+	knobs.Delay = map[string]awsloop.Knob{"ssm.ListCommands": {P: 1, For: time.Hour}}
+	a.loop.SetKnobs(knobs)
+	at := time.Now().UTC().Truncate(time.Minute)
+	id := run.ID("once", at)
+	if err := a.function.InvokeAsync(due("once", at)); err != nil {
+		t.Fatal(err)
+	}
+	a.eventually(func() bool { return len(a.saw()) == 1 }, func() string { return "the command runs" })
+	a.loop.SetKnobs(awsloop.Knobs{})
+	if !a.function.KillOne() {
+		t.Fatal("no process was at it")
+	}
+	before := a.loop.Calls()["ssm.SendCommand"]
+	a.eventually(func() bool { a.sweep(); return a.run(id).State == run.Succeeded }, func() string { return fmt.Sprintf("%+v", a.run(id)) })
+	if r := a.run(id); len(r.Attempts) != 1 {
+		t.Errorf("%+v", r)
+	}
+	if saw := a.saw(); len(saw) != 1 || before != 1 {
+		t.Errorf("the command ran for %v, after %d orders", saw, before)
 	}
 }
 

@@ -53,18 +53,19 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		{"a second delivery starts nothing", twice},
 		{"a refusal is a proof", refusals},
 		{"the job's lock is held", busy},
+		{"fault 72: two schedulers race to one host", race},
 		{"a huge output keeps both ends", huge},
 		{"output is read in pages", pages},
 		{"a timeout ends the command", timeout},
 		{"stop is safe in every phase", stops},
-		{"another executor finds the run again", reattach},
+		{"fault 71: another executor finds the run again", reattach},
 		{"a result is told again", again},
 		{"a context ends every call", contexts},
 		{"an attempt that never came is absent", absent},
 		{"probe tells fit from unfit", probe},
-		{"a host out of reach is waited for", cut},
-		{"what never reached the host is proven", unreachable},
-		{"what waits for its host is taken back", takenBack},
+		{"fault 71: a host out of reach is waited for", cut},
+		{"fault 64: what never reached the host is proven", unreachable},
+		{"fault 64: what waits for its host is taken back", takenBack},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			env := open(t)

@@ -115,12 +115,6 @@ func TestHostKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	unreachable(t, h, quick, "known_hosts file "+h.KnownHosts)
-
-	h.KnownHosts = s.KnownHosts
-	s.Stop()
-	s.RenewKey()
-	s.Restart()
-	unreachable(t, h, quick, "has changed", "remove "+s.KnownHosts+":1")
 }
 
 // A server with keys of several kinds shows the one that is known.
@@ -205,41 +199,6 @@ func TestLoginKeys(t *testing.T) {
 	}
 }
 
-// A host that accepts and never speaks costs the deadline, not the run.
-func TestSilentHost(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var kept []net.Conn
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			kept = append(kept, c)
-			mu.Unlock()
-		}
-	})
-	defer func() {
-		l.Close()
-		wg.Wait()
-		for _, c := range kept {
-			c.Close()
-		}
-	}()
-	s := sshdtest.Start(t)
-	h := hostOf(t, s)
-	h.Address = "ssh://" + l.Addr().String()
-	opts := quick
-	opts.HandshakeWithin = 200 * time.Millisecond
-	unreachable(t, h, opts, "said nothing")
-}
-
 // One connection serves all sessions up to MaxSessions; then another is opened.
 func TestConnectionsAreSharedUpToMaxSessions(t *testing.T) {
 	s := sshdtest.Start(t, "MaxSessions 3")
@@ -270,29 +229,6 @@ func TestConnectionsAreSharedUpToMaxSessions(t *testing.T) {
 		if res, err := x.Wait(t.Context(), h, order(h, 10+n, "").Attempt); err != nil || res.End != guard.Exited {
 			t.Errorf("%+v, %v", res, err)
 		}
-	}
-}
-
-// A connection that is open and silent is found out, and the run is not lost.
-func TestHalfOpenConnection(t *testing.T) {
-	s := sshdtest.Start(t)
-	h := hostOf(t, s)
-	x := open(t, quick)
-	leave := filepath.Join(t.TempDir(), "leave")
-	o := order(h, 1, "while [ ! -e "+leave+" ]; do sleep 0.05; done; exit 7")
-	if err := x.Start(t.Context(), h, o, granted); err != nil {
-		t.Fatal(err)
-	}
-	s.Freeze()
-	os.WriteFile(leave, nil, 0o600)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	if res, err := x.Wait(ctx, h, o.Attempt); err == nil {
-		t.Errorf("heard from a frozen host: %+v", res)
-	}
-	s.Thaw()
-	if res, err := x.Wait(t.Context(), h, o.Attempt); err != nil || res.Code != 7 {
-		t.Errorf("%+v, %v", res, err)
 	}
 }
 
