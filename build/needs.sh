@@ -22,6 +22,7 @@ flock util-linux
 gcc gcc libc6-dev
 git git
 initdb postgresql
+ip iproute2
 moto_server python3-venv
 node nodejs
 npm npm

@@ -1,5 +1,6 @@
-// Package sshdtest runs real sshd servers on loopback for tests, each with a
-// key, a port and a login key of its own.
+// Package sshdtest runs real sshd servers on this machine for tests, each with a
+// key, a port and a login key of its own: on loopback, or behind a cable that can
+// be pulled.
 package sshdtest
 
 import (
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,6 +34,7 @@ type Server struct {
 
 	t    testing.TB
 	dir  string
+	by   []string // what starts sshd, if it isn't started directly
 	mu   sync.Mutex
 	proc *exec.Cmd
 }
@@ -40,12 +43,17 @@ type Server struct {
 // its sshd_config, which win over the server's own.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
+	return start(t, freeAddr(t), nil, settings)
+}
+
+func start(t testing.TB, addr string, by, settings []string) *Server {
+	t.Helper()
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	s := &Server{t: t, dir: dir, User: me.Username, Addr: freeAddr(t),
+	s := &Server{t: t, dir: dir, by: by, User: me.Username, Addr: addr,
 		KnownHosts: filepath.Join(dir, "known_hosts"), IdentityFile: filepath.Join(dir, "identity")}
 	public := WriteKey(t, s.IdentityFile)
 	s.write("authorized_keys", string(ssh.MarshalAuthorizedKey(public)))
@@ -91,7 +99,8 @@ func (s *Server) Restart() {
 	if s.proc != nil {
 		return
 	}
-	cmd := exec.Command(path, "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
+	argv := append(slices.Clone(s.by), path, "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
+	cmd := exec.Command(argv[0], argv[1:]...)
 	log, err := os.Create(filepath.Join(s.dir, "log"))
 	if err != nil {
 		s.t.Fatal(err)

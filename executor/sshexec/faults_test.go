@@ -97,6 +97,34 @@ func TestFault70HalfOpenConnection(t *testing.T) {
 	}
 }
 
+// The network between is gone while a command runs, and nobody is told. The end
+// is not known then, and is heard when the network is back.
+func TestFault67Partition(t *testing.T) {
+	s, cable := sshdtest.Behind(t)
+	h := hostOf(t, s)
+	opts := quick
+	opts.DialWithin = time.Second
+	x := open(t, opts)
+	leave := filepath.Join(t.TempDir(), "leave")
+	o := order(h, 1, "echo up; while [ ! -e "+leave+" ]; do sleep 0.05; done; echo bye; exit 7")
+	begin(t, x, h, o)
+	cable.Pull()
+	os.WriteFile(leave, nil, 0o600)
+	guardtest.Eventually(t, "the command has ended", func() bool { return guard.Settled(guard.RunDir(h.RunDir, o.Attempt)) })
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if res, err := x.Wait(ctx, h, o.Attempt); err == nil {
+		t.Errorf("heard from a host without a network: %+v", res)
+	}
+	if health := x.Probe(t.Context(), h); health.Refused == "" {
+		t.Errorf("%+v", health)
+	}
+	cable.Plug()
+	if res, err := x.Wait(t.Context(), h, o.Attempt); err != nil || res.End != guard.Exited || res.Code != 7 || string(res.Output.Head) != "up\nbye\n" {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
 // The connections of a running command break while their server goes on: the
 // run is followed over a new one, by its run directory.
 func TestFault71DroppedAfterGo(t *testing.T) {
