@@ -32,16 +32,15 @@ func (f *Fleet) instances(ctx context.Context, want fleet.Selector) (map[string]
 	found := map[string]*ec2types.Instance{}
 	err := pages("EC2 DescribeInstances", func(token *string) (*string, error) {
 		in.NextToken = token
-		out, err := f.o.EC2.DescribeInstances(ctx, in)
+		var said description
+		out, err := f.o.EC2.DescribeInstances(ctx, in, func(o *ec2.Options) { o.APIOptions = append(o.APIOptions, said.take) })
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range out.Reservations {
-			for k := range r.Instances {
-				i := &r.Instances[k]
-				if _, ok := f.o.Tags.Match(tags(i.Tags)); ok {
-					found[aws.ToString(i.InstanceId)] = i
-				}
+		for k := range said.instances {
+			i := &said.instances[k]
+			if _, ok := f.o.Tags.Match(tags(i.Tags)); ok {
+				found[aws.ToString(i.InstanceId)] = i
 			}
 		}
 		return out.NextToken, nil
