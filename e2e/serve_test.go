@@ -88,7 +88,7 @@ jobs:
 }
 
 // SIGHUP puts an edited file to work; a broken one leaves the old one there.
-func TestReload(t *testing.T) {
+func TestFault13ReloadOfABrokenFile(t *testing.T) {
 	s := newSite(t)
 	const file = `
 ledger: DIR/ledger.db
@@ -128,7 +128,7 @@ fleet: { hosts: { a: { address: local, run-dir: DIR/run } } }
 
 // A second daemon on the same SQLite file is told who has it, and leaves the
 // first alone.
-func TestOneDaemonPerFile(t *testing.T) {
+func TestFault35SecondDaemonOnOneFile(t *testing.T) {
 	s := newSite(t)
 	s.write("jobs.yaml", "ledger: DIR/ledger.db\nfleet: { hosts: { a: { address: local, run-dir: DIR/run } } }\n"+manyJobs(1, "every 1s"))
 	first := s.serve("jobs.yaml")

@@ -209,7 +209,7 @@ func TestExcept(t *testing.T) {
 	}
 }
 
-func TestNever(t *testing.T) {
+func TestFault50NeverDue(t *testing.T) {
 	for _, spec := range []Spec{
 		{Expr: "0 0 30 2 *"},
 		{Expr: "0 0 31 4,6,9,11 *"},

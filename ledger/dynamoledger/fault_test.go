@@ -60,7 +60,7 @@ func succeeded(r run.Run) ledger.Change {
 
 // One's own write is never ErrExists or ErrStale, nor is a slot that it took
 // busy, whoever repeats the call: the SDK or the ledger.
-func TestLostReplyOfAWrite(t *testing.T) {
+func TestFault38LostReplyOfAWrite(t *testing.T) {
 	for name, options := range map[string]func(*dynamodb.Options){
 		"repeated by the SDK": func(*dynamodb.Options) {}, "repeated by the ledger": noRetries,
 	} {
@@ -166,7 +166,7 @@ const (
 	conflictOfOne = `{"__type":"com.amazonaws.dynamodb.v20120810#TransactionConflictException","message":"in a transaction"}`
 )
 
-func TestPassingTrouble(t *testing.T) {
+func TestFault39Throttled(t *testing.T) {
 	for name, c := range map[string]struct {
 		op, answer string
 		change     func(r run.Run) ledger.Change

@@ -48,7 +48,7 @@ func TestReopen(t *testing.T) { ledgertest.Reopen(t, place) }
 func TestShare(t *testing.T) { ledgertest.Share(t, place) }
 
 // A pooler in transaction mode gives each transaction another connection.
-func TestPooled(t *testing.T) {
+func TestFault26TransactionPooler(t *testing.T) {
 	pooled := pgtest.Pooled(t)
 	place := func(t *testing.T) ledgertest.Open {
 		url := pooled(pgtest.URL(t))

@@ -11,7 +11,7 @@ import (
 	"github.com/solocron/solocron/ledger"
 )
 
-func TestFullDisk(t *testing.T) {
+func TestFault31FullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); errors.Is(err, unix.EPERM) {
 		t.Log("without the right to mount, TestFullDatabase stands for this one")
