@@ -9,6 +9,7 @@ import (
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/notifier"
+	"github.com/solocron/solocron/run"
 	"github.com/solocron/solocron/schedule"
 )
 
@@ -39,8 +40,9 @@ func (p *planned) advance(t time.Time) {
 // Load puts a file to work in place of the one before. Due times that passed
 // while no dispatcher ran are dealt with as each job's catchup says; a job
 // whose schedule was edited is owed by its old schedule until now and by the
-// new one from now on; one that was retired is in force again from now on. On an error nothing has changed but the ledger's list
-// of jobs. Repeating is safe.
+// new one from now on; one that was retired is in force again from now on. On an
+// error the file before is still the one at work; what a job owed until now may
+// have been recorded. Repeating is safe.
 func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string]notifier.Notifier) error {
 	at := d.now()
 	known := map[string]ledger.Job{}
@@ -80,7 +82,8 @@ func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string
 }
 
 // owe sets from when on a job that the ledger knows is owed. If its schedule
-// was edited while nobody ran, what the old one still owed is recorded first.
+// was edited, what the old one still owed is recorded first: as missed, or as
+// planned, which the sweep then starts.
 func (d *Dispatcher) owe(ctx context.Context, p *planned, k ledger.Job, at time.Time) error {
 	last := later(k.Since, k.Through)
 	if k.When == p.WhenHash() {
@@ -91,8 +94,17 @@ func (d *Dispatcher) owe(ctx context.Context, p *planned, k ledger.Job, at time.
 	if err != nil {
 		return fmt.Errorf("its schedule until now: %w", err)
 	}
-	_, missed := owed(old, when, last, at)
-	return d.miss(ctx, old, missed)
+	runs, missed := owed(old, when, last, at)
+	if err := d.miss(ctx, old, missed); err != nil {
+		return err
+	}
+	for _, o := range runs {
+		r := d.newOccurrence(old, o)
+		if _, err := d.apply(ctx, r, run.Wait{Until: r.NotBefore, Reason: "came due before its schedule was edited"}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func later(a, b time.Time) time.Time {

@@ -84,45 +84,6 @@ func TestCatchup(t *testing.T) {
 	}
 }
 
-func TestLongAbsenceIsOneRecordAndManyDetails(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
-		j := aJob("j", "* * * * *")
-		d := w.start(j)
-		pass(90 * time.Second)
-		d.end()
-		pass(72 * time.Hour)
-		d = w.start()
-		pass(time.Second)
-		d.end()
-		due := 0
-		for _, r := range w.runs("j") {
-			due += max(r.Count, 1)
-		}
-		if want := 72*60 + 1; due != want || len(w.runs("j")) > 110 {
-			t.Errorf("%d records stand for %d due times, want %d", len(w.runs("j")), due, want)
-		}
-	})
-}
-
-func TestEditedScheduleOwesNothingNew(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
-		j := aJob("j", "0 * * * *")
-		j.StartWithin = time.Minute
-		d := w.start(j)
-		pass(30 * time.Minute)
-		d.end()
-		pass(2 * time.Hour) // 01:00 and 02:00 are missed; it is 02:30
-		j.When.Expr = "* * * * *"
-		d = w.start(j)
-		pass(90 * time.Second)
-		d.end()
-		states := w.states("j")
-		if want := []run.State{run.Skipped, run.Skipped, run.Succeeded}; !slices.Equal(states, want) {
-			t.Errorf("got %v, want %v", states, want)
-		}
-	})
-}
-
 func TestReload(t *testing.T) {
 	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		a, b := aJob("a", "*/10 * * * *"), aJob("b", "*/10 * * * *")
