@@ -82,7 +82,7 @@ func catches(j job.Job, due, t time.Time) bool {
 // what was missed, starts what is due, and gives the job back to the queue.
 func (d *Dispatcher) occur(a arrears) {
 	for pause := time.Second; len(a.missed) > 0; pause = min(2*pause, time.Minute) {
-		err := d.miss(d.work, a.job, a.missed)
+		err := d.contained("job", a.job.Name, func() error { return d.miss(d.work, a.job, a.missed) })
 		if err == nil {
 			break
 		}

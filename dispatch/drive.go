@@ -28,14 +28,12 @@ func (d *Dispatcher) drive(ctx context.Context, r run.Run, recorded chan<- struc
 	note := func() { once.Do(func() { close(recorded) }) }
 	defer note()
 	for r.State.Open() && r.Owner == d.owner {
-		var err error
-		switch r.State {
-		case run.Planned:
-			r, err = d.launch(ctx, r)
-		case run.Starting:
-			r, err = d.send(ctx, r)
-		case run.Running:
-			r, err = d.follow(ctx, r)
+		err := d.contained("run", r.ID, func() (err error) {
+			r, err = d.advance(ctx, r)
+			return err
+		})
+		if mistake, ok := errors.AsType[*mistakeError](err); ok {
+			r, err = d.abandon(ctx, r, mistake)
 		}
 		if r.Version > 0 {
 			note()
@@ -57,6 +55,17 @@ func (d *Dispatcher) drive(ctx context.Context, r run.Run, recorded chan<- struc
 		}
 	}
 	return nil
+}
+
+// advance takes an open run a step further.
+func (d *Dispatcher) advance(ctx context.Context, r run.Run) (run.Run, error) {
+	switch r.State {
+	case run.Starting:
+		return d.send(ctx, r)
+	case run.Running:
+		return d.follow(ctx, r)
+	}
+	return d.launch(ctx, r)
 }
 
 var (
@@ -276,7 +285,7 @@ func (d *Dispatcher) follow(ctx context.Context, r run.Run) (run.Run, error) {
 	wctx, cancel := context.WithDeadline(ctx, over)
 	defer cancel()
 	if r.Cancel != "" {
-		d.drivers.Go(func() { d.halt(wctx, host, at, false) })
+		d.aside(r.ID, func() { d.halt(wctx, host, at, false) })
 	}
 	res, err := d.Executor.Wait(wctx, host, at)
 	switch {

@@ -94,7 +94,7 @@ func (d *Dispatcher) deliverTo(ctx context.Context, target string, send delivere
 // deliverOne tries one delivery and records what became of it. A crash in
 // between repeats the message after its lease.
 func (d *Dispatcher) deliverOne(ctx context.Context, send deliverer, n ledger.Notice) {
-	err := send(ctx, n)
+	err := d.contained("notice", n.ID, func() error { return send(ctx, n) })
 	if ctx.Err() != nil && err != nil {
 		return
 	}

@@ -41,12 +41,12 @@ func (d *Dispatcher) sweepOnce(ctx context.Context) error {
 		switch {
 		case r.State == run.Lost:
 			if orphan || r.Owner == d.owner {
-				d.drivers.Go(func() { d.ask(ctx, r) })
+				d.aside(r.ID, func() { d.ask(ctx, r) })
 			}
 		case orphan:
-			d.adopt(ctx, r)
+			_ = d.contained("run", r.ID, func() error { d.adopt(ctx, r); return nil })
 		case r.Owner == d.owner && r.State == run.Running && r.Cancel != "":
-			d.drivers.Go(func() { d.haltRun(ctx, r, false) })
+			d.aside(r.ID, func() { d.haltRun(ctx, r, false) })
 		case r.Owner == d.owner:
 			d.start(ctx, r) // unless it is driven already
 		}
