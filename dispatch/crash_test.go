@@ -99,7 +99,7 @@ func TestThreeSchedulersOnOneLedger(t *testing.T) {
 	})
 }
 
-func TestAPausedSchedulerComesBackToFindItsRunTaken(t *testing.T) {
+func TestFault22StaleSchedulerComesBack(t *testing.T) {
 	inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
 		w.mortal(false)
 		ready := make(chan struct{})

@@ -164,9 +164,12 @@ func (d *Dispatcher) vouch(ctx context.Context, f *job.File) error {
 	if err != nil {
 		return err
 	}
+	mine := make(map[string]bool, len(f.Jobs))
+	for i := range f.Jobs {
+		mine[f.Jobs[i].Name] = true
+	}
 	return each(d.Abreast, jobs, func(k ledger.Job) error {
-		mine := slices.ContainsFunc(f.Jobs, func(j job.Job) bool { return j.Name == k.Name })
-		if !mine || !k.Through.After(k.Checked) {
+		if !mine[k.Name] || !k.Through.After(k.Checked) {
 			return nil
 		}
 		return d.Ledger.Check(ctx, k.Name, k.Through)

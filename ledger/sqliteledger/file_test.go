@@ -80,9 +80,18 @@ func alter(t *testing.T, path, stmt string) {
 	}
 }
 
-func TestLocked(t *testing.T) {
+// A lock file that a dead process left behind locks nothing, whoever has its
+// number by now: here it is that of a process that lives.
+func TestFault20StaleLockFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
-	save(t, path+".lock", []byte("1\n")) // left behind; the number is another's by now
+	save(t, path+".lock", []byte("1\n"))
+	if err := put(open(t, path), occurrence(1)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFault35SecondProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
 	l := open(t, path)
 	refused(t, path, ledger.ErrLocked, fmt.Sprintf("process %d)", os.Getpid()), "stop that one")
 
@@ -246,7 +255,16 @@ func TestOddName(t *testing.T) {
 	}
 }
 
-func TestVersion(t *testing.T) {
+// A SQLite that may lose commits is refused, and the one that is built in is
+// none.
+func TestFault33OldSQLite(t *testing.T) {
+	var builtIn string
+	if err := open(t, filepath.Join(t.TempDir(), "ledger.db")).DB.QueryRow(`SELECT sqlite_version()`).Scan(&builtIn); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkVersion(builtIn); err != nil {
+		t.Error(err)
+	}
 	for version, ok := range map[string]bool{
 		"3.51.2": false, "3.9.99": false, "3.51.3": true, "3.54.0": true, "4.0.0": true, "new": false,
 	} {
