@@ -132,6 +132,13 @@ func (s *site) serve(file string, by ...string) *daemon {
 	return d
 }
 
+func (d *daemon) signal(sig syscall.Signal) {
+	d.t.Helper()
+	if err := d.cmd.Process.Signal(sig); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 // kill is kill -9. Commands under way go on.
 func (d *daemon) kill() {
 	_ = d.cmd.Process.Kill()
@@ -141,9 +148,7 @@ func (d *daemon) kill() {
 // stop is SIGTERM, and waits for the drain.
 func (d *daemon) stop() {
 	d.t.Helper()
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		d.t.Fatal(err)
-	}
+	d.signal(syscall.SIGTERM)
 	select {
 	case <-d.done:
 	case <-time.After(30 * time.Second):

@@ -104,13 +104,12 @@ fleet: { hosts: { a: { address: local, run-dir: DIR/run } } }
 		}
 		return false
 	}
-	hup := func() {
-		if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-			t.Fatal(err)
-		}
-	}
+	hup := func() { d.signal(syscall.SIGHUP) }
 	await(t, 20*time.Second, "the first job runs", func() bool { return ran("j000") })
 	s.write("jobs.yaml", file+manyJobs(2, "evry 1s"))
+	if out, err := s.try("check", "--file", s.path("jobs.yaml")); err == nil || !strings.Contains(err.Error(), "evry 1s") {
+		t.Errorf("check of the broken file: %s, %v", out, err)
+	}
 	hup()
 	await(t, 10*time.Second, "the broken file is refused", func() bool { return strings.Contains(d.log.String(), "the old file stays at work") })
 	s.write("jobs.yaml", file+manyJobs(2, "every 1s"))

@@ -175,7 +175,8 @@ func (s *server) reload(ctx context.Context) {
 		if err != nil {
 			return err
 		}
-		if old := s.d.File(); file.Ledger != old.Ledger {
+		old := s.d.File()
+		if file.Ledger != old.Ledger {
 			return fmt.Errorf("%s: the ledger changed; that needs a restart", file.Path)
 		}
 		receivers, err := config.Receivers(ctx, file)
@@ -186,7 +187,7 @@ func (s *server) reload(ctx context.Context) {
 			return err
 		}
 		if err := s.d.Load(ctx, file, receivers); err != nil {
-			return err
+			return errors.Join(err, s.parts.SetFleet(old)) // the whole file or nothing of it
 		}
 		s.look(ctx)
 		return nil

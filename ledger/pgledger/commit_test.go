@@ -2,6 +2,7 @@ package pgledger
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -160,5 +161,36 @@ func TestLimits(t *testing.T) {
 	var after string
 	if err := conn.QueryRow(t.Context(), "SELECT current_setting('lock_timeout')").Scan(&after); err != nil || after != "0" {
 		t.Fatalf("lock_timeout is %s after the transaction: %v", after, err)
+	}
+}
+
+// While somebody holds the tables, calls end by their own limits instead of
+// piling up, and go on afterwards.
+func TestFault30LockedTables(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t)
+	l := open(t, url)
+	l.Reader.Timeout = time.Second
+	holder, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close(context.Background())
+	if _, err := holder.Exec(t.Context(), `BEGIN; LOCK TABLE solocron.jobs, solocron.runs IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Runs(t.Context(), ledger.Query{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := l.Write(t.Context(), ledger.Change{Run: occurrence(1)}); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+		t.Errorf("write: %v", err)
+	}
+	await(t, url, `SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`) // nobody waits on
+	if _, err := holder.Exec(t.Context(), `COMMIT`); err != nil {
+		t.Fatal(err)
+	}
+	out, err := l.Write(t.Context(), ledger.Change{Run: occurrence(1)})
+	if err != nil || out[0].Err != nil {
+		t.Errorf("afterwards: %v %v", err, out)
 	}
 }

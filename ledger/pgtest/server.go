@@ -26,6 +26,7 @@ var settings = []string{
 }
 
 type server struct {
+	bin     string // the directory of its programs
 	dir     string // holds the data and the socket
 	port    string // names the socket
 	process *os.Process
@@ -42,31 +43,40 @@ func newServer() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, port: "5432", ended: make(chan error, 1)}
-	if err := s.start(bin); err != nil {
+	s := &server{bin: bin, dir: dir, port: "5432", ended: make(chan error, 1)}
+	if err := errors.Join(s.initialize(), s.start()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start a PostgreSQL for the tests: %w", err), os.RemoveAll(dir))
 	}
 	return s, nil
 }
 
-func (s *server) start(bin string) error {
+// initialize makes the server's data.
+func (s *server) initialize() error {
 	cred, err := credential(s.dir)
 	if err != nil {
 		return err
 	}
-	data := filepath.Join(s.dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata="+data, "--username="+user,
+	initdb := exec.Command(filepath.Join(s.bin, "initdb"), "--pgdata="+s.data(), "--username="+user,
 		"--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 	initdb.Dir, initdb.SysProcAttr = s.dir, &syscall.SysProcAttr{Credential: cred}
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	args := []string{"-D", data, "-k", s.dir, "-p", s.port}
+	return nil
+}
+
+func (s *server) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *server) start() error {
+	cred, err := credential(s.dir)
+	if err != nil {
+		return err
+	}
+	args := []string{"-D", s.data(), "-k", s.dir, "-p", s.port}
 	for _, set := range settings {
 		args = append(args, "-c", set)
 	}
-	postgres := exec.Command(filepath.Join(bin, "postgres"), args...)
-	return s.launch(postgres, cred)
+	return s.launch(exec.Command(filepath.Join(s.bin, "postgres"), args...), cred)
 }
 
 // launch starts the program and waits until it answers as PostgreSQL.
@@ -109,13 +119,16 @@ func (s *server) await(log *bytes.Buffer) error {
 	}
 }
 
-// stop ends the server with its connections and removes what it kept.
-func (s *server) stop() error {
+// halt ends the server with its connections.
+func (s *server) halt() error {
 	if err := s.process.Signal(syscall.SIGINT); err != nil {
 		return fmt.Errorf("stop the server in %s: %w", s.dir, err)
 	}
-	return errors.Join(<-s.ended, os.RemoveAll(s.dir))
+	return <-s.ended
 }
+
+// stop is halt, and removes what the server kept.
+func (s *server) stop() error { return errors.Join(s.halt(), os.RemoveAll(s.dir)) }
 
 // programs is the directory of initdb and postgres: that of the initdb in PATH,
 // or where Debian keeps the versions.
