@@ -98,13 +98,19 @@ func (d *Dispatcher) owe(ctx context.Context, p *planned, k ledger.Job, at time.
 	if err := d.miss(ctx, old, missed); err != nil {
 		return err
 	}
+	var late []ledger.Change
 	for _, o := range runs {
 		r := d.newOccurrence(old, o)
-		if _, err := d.apply(ctx, r, run.Wait{Until: r.NotBefore, Reason: "came due before its schedule was edited"}); err != nil {
+		r, _, err := run.Step(r, run.Wait{Until: r.NotBefore, Reason: "came due before its schedule was edited"}, at)
+		if err != nil {
 			return err
 		}
+		late = append(late, ledger.Change{Run: r})
 	}
-	return nil
+	if len(late) > 0 { // each is left alone if it has its record already
+		_, err = d.Ledger.Write(ctx, late...)
+	}
+	return err
 }
 
 func later(a, b time.Time) time.Time {
