@@ -33,7 +33,19 @@ func (s *Server) Observe(r run.Run) { s.news.tell(r) }
 // the authentication.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, h := range map[string]handler{
+	for pattern, h := range s.routes() {
+		limit := int64(maxAsk)
+		if pattern == deployment {
+			limit = maxDeployment
+		}
+		mux.Handle(pattern, http.MaxBytesHandler(s.serve(h), limit))
+	}
+	return mux
+}
+
+// routes are all that can be asked for. A GET changes nothing.
+func (s *Server) routes() map[string]handler {
+	return map[string]handler{
 		"GET /v1/status":                 s.status,
 		"GET /v1/jobs":                   s.jobs,
 		"GET /v1/hosts":                  s.hosts,
@@ -48,12 +60,11 @@ func (s *Server) Handler() http.Handler {
 		"POST /v1/runs/{id}/resolve":     s.resolve,
 		"POST /v1/hosts/{host}/rehearse": s.rehearse,
 		"GET /v1/deployment":             s.deployed,
-	} {
-		mux.Handle(pattern, http.MaxBytesHandler(s.serve(h), maxAsk))
+		deployment:                       s.deploy,
 	}
-	mux.Handle("POST /v1/deployment", http.MaxBytesHandler(s.serve(s.deploy), maxDeployment))
-	return mux
 }
+
+const deployment = "POST /v1/deployment"
 
 // maxAsk bounds the body of what people ask for.
 const maxAsk = 64 << 10
