@@ -82,7 +82,7 @@ func TestFailureAndRecoveryAreTold(t *testing.T) {
 	})
 }
 
-func TestADeadReceiverDelaysNothing(t *testing.T) {
+func TestFault83DeadReceiverDelaysNothing(t *testing.T) {
 	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		dead, alive := &inbox{hang: true}, &inbox{}
 		w.mail = map[string]notifier.Notifier{"dead": dead, "alive": alive}
@@ -101,7 +101,8 @@ func TestADeadReceiverDelaysNothing(t *testing.T) {
 	})
 }
 
-func TestNoticesAreRetriedAndGivenUp(t *testing.T) {
+// A receiver that answers 503 is tried again, more and more seldom, for a day.
+func TestFault83RetriedAndGivenUp(t *testing.T) {
 	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		flaky := &inbox{fail: func(try int) error {
 			if try < 4 {
@@ -110,17 +111,37 @@ func TestNoticesAreRetriedAndGivenUp(t *testing.T) {
 			return nil
 		}}
 		never := &inbox{fail: func(int) error { return fmt.Errorf("401: %w", notifier.ErrFinal) }}
-		w.mail = map[string]notifier.Notifier{"flaky": flaky, "never": never}
+		down := &inbox{fail: func(int) error { return fmt.Errorf("503") }}
+		w.mail = map[string]notifier.Notifier{"flaky": flaky, "never": never, "down": down}
 		w.hosts.command = func(guard.Order) (time.Duration, int) { return time.Second, 1 }
-		d := w.start(told(aJob("j", "0 1 * * *"), "flaky", "never"))
+		d := w.start(told(aJob("j", "0 1 * * *"), "flaky", "never", "down"))
 		defer d.end()
 		pass(time.Hour + 10*time.Minute)
 		if len(flaky.events()) != 1 || flaky.tries != 4 || never.tries != 1 {
 			t.Errorf("flaky got %d after %d tries; never was tried %d times", len(flaky.events()), flaky.tries, never.tries)
 		}
-		notices, err := w.ledger.Notices(t.Context(), w.only("j").ID)
-		if err != nil || len(notices) != 2 || notices[0].Dead || !notices[1].Dead || !strings.Contains(notices[1].Error, "401") {
-			t.Errorf("notices %+v, %v", notices, err)
+		id := w.only("j").ID
+		dead := func() (dead []string) {
+			notices, err := w.ledger.Notices(t.Context(), id)
+			if err != nil || len(notices) != 3 {
+				t.Fatalf("notices %+v, %v", notices, err)
+			}
+			for _, n := range notices {
+				if n.Dead {
+					dead = append(dead, n.Target+": "+n.Error)
+				}
+			}
+			return dead
+		}
+		if got := dead(); len(got) != 1 || !strings.HasPrefix(got[0], "never: 401") {
+			t.Errorf("given up %q", got)
+		}
+		pass(noticeFor)
+		if got := dead(); len(got) != 2 || !slices.Contains(got, "down: 503") {
+			t.Errorf("given up after a day: %q", got)
+		}
+		if most := int(noticeFor/noticeSlowest) + 20; down.tries > most || down.tries < most/2 {
+			t.Errorf("%d tries in a day, want at most %d", down.tries, most)
 		}
 	})
 }
