@@ -211,7 +211,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestGuard(t *testing.T) {
+func TestFault84Addresses(t *testing.T) {
 	for address, allowed := range map[string]bool{
 		"127.0.0.1:80": true, "[::1]:80": true, "10.0.0.1:443": true, "192.168.1.1:443": true,
 		"[fd00::1]:80": true, "93.184.216.34:443": true, "[2606:2800::1]:443": true,
@@ -228,7 +228,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-func TestMetadataAddressIsRefusedForGood(t *testing.T) {
+func TestFault84RefusedForGood(t *testing.T) {
 	err := open(t, "http://169.254.169.254/latest/meta-data/").Notify(t.Context(), notifiertest.Message())
 	if !errors.Is(err, notifier.ErrFinal) || !strings.Contains(err.Error(), "metadata addresses are not allowed") {
 		t.Errorf("Notify = %v", err)
