@@ -54,7 +54,7 @@ type document struct {
 	}
 }
 
-func TestDocument(t *testing.T) {
+func TestFault96Document(t *testing.T) {
 	content := guard.Document()
 	t.Logf("the document has %d bytes", len(content))
 	if len(content) > guard.MaxDocumentBytes-8<<10 {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,11 @@ func (a *attempt) prepare(root string) error {
 	for _, dir := range []string{runs, filepath.Join(root, "locks")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
+		}
+	}
+	for _, dir := range []string{root, runs, filepath.Join(root, "locks")} {
+		if !owned(dir, dir == root) {
+			return refusal{reason: dir + " is not a directory of this user's: somebody else could change it"}
 		}
 	}
 	dir := root + "/runs/" + a.errand.Name // letter by letter as the shell's guard says it
@@ -45,6 +51,22 @@ func (a *attempt) prepare(root string) error {
 		}
 	}
 	return errors.Join(a.sync("guard"), a.sync("result"), a.sync(""), a.k.syncShared(runs))
+}
+
+// owned reports whether a directory is this user's own: in another's, somebody
+// else could put things in the place of run directories. Only the root may be
+// reached over a link.
+func owned(dir string, linked bool) bool {
+	look := os.Lstat
+	if linked {
+		look = os.Stat
+	}
+	info, err := look(dir)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
 }
 
 // reserveTotal keeps room for the output's size: in its own file, which counts

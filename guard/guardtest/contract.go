@@ -245,10 +245,12 @@ func unwritableRoot(t *testing.T, h *Host) {
 
 func anotherUser(t *testing.T, h *Host) {
 	NeedRoot(t)
-	o := h.Order("id -un; id -gn; echo $USER $LOGNAME $HOME; ls " + h.Root + " 2>&1 | tail -c 20")
+	// It has the user's groups alone, and no way back to the guard's user.
+	o := h.Order("id -un; id -Gn; echo $USER $LOGNAME $HOME; grep -E '^[UG]id' /proc/self/status | tr -s '\\t' ' '; ls " + h.Root + " 2>&1 | tail -c 20")
 	o.User = "nobody"
 	res := h.Result(o)
-	if got := string(res.Output.Head); !strings.HasPrefix(got, "nobody\nnogroup\nnobody nobody /nonexistent\n") || !strings.HasSuffix(got, "Permission denied\n") {
+	if got := string(res.Output.Head); !strings.HasPrefix(got, "nobody\nnogroup\nnobody nobody /nonexistent\nUid: 65534 65534 65534 65534\nGid: 65534 65534 65534 65534\n") ||
+		!strings.HasSuffix(got, "Permission denied\n") {
 		t.Errorf("%+v: %q", res, got)
 	}
 	o = h.Order("echo $GREETING; exec sleep 300")

@@ -17,7 +17,8 @@ func RunOneway(t *testing.T, open func(t *testing.T) *Host) {
 		test func(t *testing.T, a *Agent)
 	}{
 		{"ends", onewayEnds},
-		{"hostile bytes", hostileBytes},
+		{"fault 102: forged words in the output", onewayForgedWords},
+		{"fault 95: hostile bytes", hostileBytes},
 		{"agent without environment", bareAgent},
 		{"refusal is for good", refusalIsForGood},
 		{"fault 55: second delivery starts nothing", onewaySecondDelivery},

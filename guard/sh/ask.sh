@@ -163,6 +163,7 @@ probe() {
 	why=$({ mkdir -p "$root/runs" "$root/locks" && echo probe >"$root/probe"; } 2>&1) ||
 		unfit "cannot write run directories in $root (${why%%"$nl"*}): free some space, make it writable for uid $uid, or set run-dir"
 	! fleeting || unfit "$why"
+	own || unfit "$why"
 	{
 		read -r _
 		read -r _ _ _ free _

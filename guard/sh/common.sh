@@ -37,6 +37,17 @@ fleeting() {
 	esac
 }
 
+# own: are the run directories this user's own? Somebody else could put others
+# in their place. Only the root may be reached over a link.
+own() {
+	for owned in "$root" "$root/runs" "$root/locks"; do
+		# shellcheck disable=SC3067 # dash, bash and busybox know -O
+		[ -O "$owned" ] && { [ "$owned" = "$root" ] || [ ! -h "$owned" ]; } && continue
+		why="$owned is not a directory of this user's: somebody else could change it"
+		return 1
+	done
+}
+
 # uid_self: the user that this shell runs as.
 uid_self() {
 	while read -r key uid _; do

@@ -83,7 +83,7 @@ find_tool() {
 
 # check_user: can the command run as o_user, and by what means?
 check_user() {
-	entry=$(getent passwd "$o_user" 2>/dev/null || grep "^$o_user:" /etc/passwd)
+	entry=$(getent passwd "$o_user" 2>/dev/null) || find_entry
 	[ -n "$entry" ] || refuse "no user $o_user on this host"
 	IFS=: read -r LOGNAME _ o_uid o_gid _ HOME _ <<-END
 		$entry
@@ -100,12 +100,23 @@ check_user() {
 	refuse "neither setpriv, runuser nor su can run a command as user $o_user"
 }
 
+# find_entry: what /etc/passwd says of o_user, who is a name and no pattern.
+find_entry() {
+	while IFS= read -r entry; do
+		case $entry in
+		"$o_user:"*) return ;;
+		esac
+	done </etc/passwd
+	entry=''
+}
+
 # prepare: the attempt's run directory, made by exactly one guard, and on disk
 # before anybody is told that the guard is ready.
 prepare() {
 	runs=$root/runs
 	[ -d "$runs" ] && [ -d "$root/locks" ] || why=$(mkdir -p "$runs" "$root/locks" 2>&1) || refuse "$why"
 	[ -z "$o_alone" ] || ! fleeting || refuse "$why"
+	own || refuse "$why"
 	why=$(mkdir "$runs/$o_name" 2>&1) || {
 		[ ! -e "$runs/$o_name" ] || duplicate=1 why='this attempt was delivered to this host before'
 		refuse "$why"
