@@ -7,7 +7,7 @@ import (
 )
 
 // Each of these would take the parser minutes or gigabytes if it were let in.
-func TestHostileFiles(t *testing.T) {
+func TestFault97HostileFiles(t *testing.T) {
 	const room = 1 << 17
 	fill := func(s string) string { return strings.Repeat(s, room/len(s)) }
 	bomb := "jobs: {}\ndefaults:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
@@ -42,6 +42,7 @@ func TestHostileFiles(t *testing.T) {
 		{"escaped NUL", `jobs: {a: {schedule: '@daily', command: "a\0b"}}`, "command: want a command"},
 		{"nothing", "", "the file is empty"},
 		{"comment alone", "# jobs\n", "the file is empty"},
+		{"a key twice", "jobs: {a: {schedule: '@daily', command: x, command: y}}", `"command" is there already`},
 		{"two documents", "jobs: {a: {schedule: '@daily', command: x}}\n---\njobs: {}\n", "a second document begins"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

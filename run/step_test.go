@@ -3,7 +3,9 @@ package run
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -257,6 +259,9 @@ func FuzzParseID(f *testing.F) {
 		job, due, err := ParseID(id)
 		if err != nil {
 			return
+		}
+		if filepath.Base(id) != id || filepath.Clean(id) != id || id == "." || id == ".." || strings.ContainsAny(id, " '\"$`;&|<>*?\\\n\x00") {
+			t.Errorf("%q is no plain name of a file", id)
 		}
 		if rest := id[len(ID(job, due)):]; ID(job, due)+rest != id || len(rest) > 9 {
 			t.Errorf("ParseID(%q) = %q, %v", id, job, due)

@@ -138,7 +138,7 @@ func TestNotifier(t *testing.T) {
 	}
 }
 
-func TestNobodyIsPaged(t *testing.T) {
+func TestFault93NobodyIsPaged(t *testing.T) {
 	m := notifiertest.Message()
 	m.Tail, m.Reason = "hello @everyone and @here", "<!channel> <@U123>"
 	got := text(m)

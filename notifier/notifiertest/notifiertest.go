@@ -60,8 +60,8 @@ func Run(t *testing.T, s Subject) {
 	t.Run("slow receiver", s.slow)
 	t.Run("cancelled context", s.cancelled)
 	t.Run("huge tail", s.huge)
-	t.Run("odd bytes in the tail", s.oddBytes)
-	t.Run("line breaks everywhere", s.injection)
+	t.Run("fault 93: odd bytes in the tail", s.oddBytes)
+	t.Run("fault 93: line breaks everywhere", s.injection)
 	t.Run("empty message", s.empty)
 }
 

@@ -115,9 +115,9 @@ func (p *proof) statement(t *testing.T, tr *trial, whole int) {
 	}
 }
 
-// TestStatements holds every statement of every role and grant against an
+// TestFault103Statements holds every statement of every role and grant against an
 // independent evaluator.
-func TestStatements(t *testing.T) {
+func TestFault103Statements(t *testing.T) {
 	t.Parallel()
 	e := newEvaluator(t)
 	for _, f := range fixtures {

@@ -47,9 +47,9 @@ func (f fixture) assumptions() map[string]assumption {
 	}
 }
 
-// TestTrust holds the roles' trust policies against the evaluator, and every way
+// TestFault104Trust holds the roles' trust policies against the evaluator, and every way
 // to widen them.
-func TestTrust(t *testing.T) {
+func TestFault104Trust(t *testing.T) {
 	t.Parallel()
 	e := newEvaluator(t)
 	for _, f := range fixtures {
