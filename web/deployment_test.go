@@ -185,7 +185,7 @@ func TestDeployToADaemon(t *testing.T) {
 }
 
 // What is no deployment may be much shorter.
-func TestAskTooLong(t *testing.T) {
+func TestFault109AskTooLong(t *testing.T) {
 	t.Parallel()
 	_, way := newServer(true)
 	long := io.NopCloser(strings.NewReader(`{"by":"` + strings.Repeat("x", maxAsk) + `"}`))
