@@ -130,13 +130,17 @@ func (n *Notifier) send(ctx context.Context, m notifier.Message) (err error) {
 // own name if there is none. Others refuse a message with one.
 var titled = []string{"bark", "gotify", "join", "ntfy", "pushbullet", "pushover"}
 
-// calm keeps an output from calling everybody to the screen.
-var calm = strings.NewReplacer("@everyone", "@ everyone", "@here", "@ here", "@channel", "@ channel", "<!", "< !", "<@", "< @")
+// calls are what services take for a call of somebody to the screen.
+var calls = []string{"<!", "<@", "@everyone", "@here", "@channel"}
 
+// text is the message with a blank in whatever would call somebody.
 func text(m notifier.Message) string {
-	m.Tail = calm.Replace(notifier.Tail(m.Tail, tailBytes))
-	m.Reason = calm.Replace(m.Reason)
-	return notifier.Text(m)
+	m.Tail = notifier.Tail(m.Tail, tailBytes)
+	said := notifier.Text(m)
+	for _, call := range calls {
+		said = strings.ReplaceAll(said, call, call[:1]+" "+call[1:])
+	}
+	return said
 }
 
 // explain says whether a failure is final, and leaves the secrets out.

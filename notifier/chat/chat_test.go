@@ -141,6 +141,7 @@ func TestNotifier(t *testing.T) {
 func TestFault93NobodyIsPaged(t *testing.T) {
 	m := notifiertest.Message()
 	m.Tail, m.Reason = "hello @everyone and @here", "<!channel> <@U123>"
+	m.Host, m.Job, m.State = "<@here>", "@everyone", "<@everyone"
 	got := text(m)
 	for _, call := range []string{"@everyone", "@here", "<!", "<@"} {
 		if strings.Contains(got, call) {
