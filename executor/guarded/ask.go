@@ -124,6 +124,9 @@ func (e *Executor) Probe(ctx context.Context, h fleet.Host) fleet.Health {
 	return health
 }
 
+// maxNote bounds what a host may say that it lacks, in bytes and a word.
+const maxNote = 300
+
 // note takes one line of a probe into the health.
 func note(health *fleet.Health, m guard.Message, asked time.Time) {
 	switch m.Word {
@@ -132,6 +135,9 @@ func note(health *fleet.Health, m guard.Message, asked time.Time) {
 	case "free":
 		health.FreeBytes, _ = strconv.ParseInt(m.Text, 10, 64)
 	case "lacks":
+		if len(health.Note) > maxNote {
+			return
+		}
 		if health.Note != "" {
 			health.Note += ", "
 		}
