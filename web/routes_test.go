@@ -60,7 +60,7 @@ func (s *seen) Output(_ context.Context, _ fleet.Host, a guard.Attempt, _ int64,
 const ranID = "a@20261122T023000Z"
 
 // newReader is a server with the job a and a run of it, that can only read.
-func newReader(t *testing.T) (*Server, *seen) {
+func newReader(t testing.TB) (*Server, *seen) {
 	t.Helper()
 	writer, way := newServer(true)
 	if err := NewClientVia(way, "here").Deploy(t.Context(), put(aJob("a", "true"))); err != nil {
