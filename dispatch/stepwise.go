@@ -176,6 +176,10 @@ func each[T any](abreast int, list []T, f func(T) error) error {
 	errs := make([]error, len(list))
 	room := make(chan struct{}, abreast)
 	for i, v := range list {
+		if abreast == 1 {
+			errs[i] = f(v)
+			continue
+		}
 		room <- struct{}{}
 		all.Go(func() {
 			errs[i] = f(v)

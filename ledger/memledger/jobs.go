@@ -10,7 +10,6 @@ import (
 
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/ledger/sqlrow"
-	"github.com/solocron/solocron/run"
 )
 
 // PutJobs implements [ledger.Ledger].
@@ -25,7 +24,7 @@ func (l *Ledger) PutJobs(_ context.Context, now time.Time, jobs ...ledger.JobSpe
 			continue
 		}
 		if j.Current() == "" || j.When != s.When {
-			j.Since = stored(now)
+			j.Since = at(now)
 		}
 		j.Name, j.Hash, j.When, j.Retired = s.Name, s.Hash, s.When, time.Time{}
 		l.jobs[s.Name] = j
@@ -47,7 +46,7 @@ func (l *Ledger) Retire(_ context.Context, now time.Time, name, hash string) err
 	case j.Hash != hash:
 		return fmt.Errorf("retire job %s: %w", name, ledger.ErrMoved)
 	}
-	j.Retired = stored(now)
+	j.Retired = at(now)
 	l.jobs[name] = j
 	return nil
 }
@@ -92,7 +91,7 @@ func (l *Ledger) Check(_ context.Context, name string, through time.Time) error 
 		return fmt.Errorf("check job %s: %w", name, ledger.ErrNotFound)
 	}
 	if through.After(j.Checked) {
-		j.Checked = stored(through)
+		j.Checked = at(through)
 		l.jobs[name] = j
 	}
 	return nil
@@ -122,7 +121,7 @@ func (l *Ledger) Pause(_ context.Context, name string, p ledger.Pause) error {
 	case !j.Pause.On:
 		j.Pause = p
 		if !p.At.IsZero() {
-			j.Pause.At = stored(p.At)
+			j.Pause.At = at(p.At)
 		}
 	}
 	l.jobs[name] = j
@@ -136,7 +135,7 @@ func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.owners[owner] = stored(now.Add(ttl))
+	l.owners[owner] = at(now.Add(ttl))
 	return nil
 }
 
@@ -146,7 +145,7 @@ func (l *Ledger) Owners(_ context.Context, now time.Time) ([]string, error) {
 	defer l.mu.Unlock()
 	alive := []string{}
 	for owner, until := range l.owners {
-		if until.After(stored(now)) {
+		if until.After(at(now)) {
 			alive = append(alive, owner)
 		}
 	}
@@ -166,7 +165,7 @@ func (l *Ledger) Leave(_ context.Context, owner string) error {
 func (l *Ledger) TakeNotices(_ context.Context, target string, now time.Time, lease time.Duration, limit int) ([]ledger.Notice, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now = stored(now)
+	now = at(now)
 	var due []*letter
 	for _, n := range l.notices {
 		if n.Target == target && n.Settled.IsZero() && !n.Due.After(now) && !n.kept.After(now) {
@@ -178,7 +177,7 @@ func (l *Ledger) TakeNotices(_ context.Context, target string, now time.Time, le
 	for _, n := range due[:min(limit, len(due))] {
 		n.kept = now.Add(lease)
 		n.Tries++
-		taken = append(taken, copyOf(n.Notice))
+		taken = append(taken, copyOfNotice(n.Notice))
 	}
 	return taken, nil
 }
@@ -193,10 +192,10 @@ func (l *Ledger) SettleNotice(_ context.Context, id string, s ledger.Settlement)
 	}
 	n.Error, n.kept = s.Error, time.Time{}
 	if !s.Retry.IsZero() {
-		n.Due = stored(s.Retry)
+		n.Due = at(s.Retry)
 		return nil
 	}
-	n.Settled, n.Dead = stored(s.At), s.Error != ""
+	n.Settled, n.Dead = at(s.At), s.Error != ""
 	return nil
 }
 
@@ -207,7 +206,7 @@ func (l *Ledger) Notices(_ context.Context, runID string) ([]ledger.Notice, erro
 	list := []ledger.Notice{}
 	for _, n := range l.notices {
 		if n.Run == runID {
-			list = append(list, copyOf(n.Notice))
+			list = append(list, copyOfNotice(n.Notice))
 		}
 	}
 	slices.SortFunc(list, func(a, b ledger.Notice) int { return cmp.Compare(a.ID, b.ID) })
@@ -219,15 +218,13 @@ func (l *Ledger) Prune(_ context.Context, before time.Time) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	gone := 0
-	for name, ids := range l.byJob {
-		l.byJob[name] = slices.DeleteFunc(ids, func(id string) bool {
-			row := l.runs[id]
-			if id == l.through[name].ID || !run.State(row.State).Final() || row.Ended == nil || *row.Ended >= before.UnixMilli() {
+	for name, runs := range l.byJob {
+		l.byJob[name] = slices.DeleteFunc(runs, func(r *record) bool {
+			if r == l.through[name] || !r.body.State.Final() || r.Ended == nil || *r.Ended >= before.UnixMilli() {
 				return false
 			}
-			delete(l.runs, id)
-			delete(l.bodies, id)
-			delete(l.details, id)
+			delete(l.runs, r.ID)
+			delete(l.details, r.ID)
 			gone++
 			return true
 		})

@@ -6,7 +6,7 @@ package memledger
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,17 +21,23 @@ import (
 // Ledger is a [ledger.Ledger] in memory. The zero value is not usable.
 type Ledger struct {
 	mu      sync.Mutex
-	runs    map[string]sqlrow.Run
-	bodies  map[string]run.Run    // what the rows' bodies say; copied before it is given out
-	open    map[string]struct{}   // IDs of the runs that are not final, for the sweeps
-	byJob   map[string][]string   // IDs, the earliest due first
-	through map[string]sqlrow.Run // by job: the scheduled run that stands for the latest due time
+	runs    map[string]*record
+	open    map[string]*record   // the runs that are not final, for the sweeps
+	byJob   map[string][]*record // the earliest due first
+	through map[string]*record   // by job: the scheduled run that stands for the latest due time
 	slots   map[string]sqlrow.Slot
 	jobs    map[string]ledger.Job
 	specs   map[string][]byte
 	details map[string]map[int]ledger.Detail
 	owners  map[string]time.Time // until when
 	notices map[string]*letter
+}
+
+// record is a run with the columns by which it is found. The run is copied
+// before it is given out.
+type record struct {
+	sqlrow.Run
+	body run.Run
 }
 
 // letter is a notice and until when a taker keeps it.
@@ -43,7 +49,7 @@ type letter struct {
 // New returns an empty ledger.
 func New() *Ledger {
 	return &Ledger{
-		runs: map[string]sqlrow.Run{}, bodies: map[string]run.Run{}, open: map[string]struct{}{}, byJob: map[string][]string{}, through: map[string]sqlrow.Run{},
+		runs: map[string]*record{}, open: map[string]*record{}, byJob: map[string][]*record{}, through: map[string]*record{},
 		slots: map[string]sqlrow.Slot{}, jobs: map[string]ledger.Job{}, specs: map[string][]byte{},
 		details: map[string]map[int]ledger.Detail{}, owners: map[string]time.Time{}, notices: map[string]*letter{},
 	}
@@ -66,45 +72,50 @@ func (l *Ledger) Write(ctx context.Context, changes ...ledger.Change) ([]ledger.
 }
 
 func (l *Ledger) write(c ledger.Change) ledger.Outcome {
+	stored := l.runs[c.Run.ID]
 	var old *sqlrow.Run
-	if row, ok := l.runs[c.Run.ID]; ok {
-		old = &row
+	if stored != nil {
+		old = &stored.Run
 	}
-	d := sqlrow.Decide(c, old, l.slots[c.Run.Job])
-	if d.Outcome.Err != nil {
-		return d.Outcome
+	r, slot, err := sqlrow.Accept(c, old, l.slots[c.Run.Job])
+	var busy *ledger.BusyError
+	switch {
+	case err != nil && (old == nil || errors.As(err, &busy)):
+		return ledger.Outcome{Err: err}
+	case err != nil:
+		return ledger.Outcome{Run: apart(stored.body), Err: err}
+	case old == nil:
+		stored = &record{Run: sqlrow.Columns(r)}
+		l.list(stored)
 	}
-	if old == nil {
-		l.list(d.Run)
+	stored.Run, stored.body = sqlrow.Columns(r), apart(r)
+	l.runs[r.ID], l.slots[r.Job] = stored, slot
+	if last := l.through[r.Job]; stored.Through != nil && (last == nil || *stored.Through >= *last.Through) {
+		l.through[r.Job] = stored
 	}
-	l.runs[d.Run.ID], l.slots[d.Run.Job] = d.Run, d.Slot
-	l.bodies[d.Run.ID] = apart(d.Outcome.Run)
-	if last, ok := l.through[d.Run.Job]; d.Run.Through != nil && (!ok || *d.Run.Through >= *last.Through) {
-		l.through[d.Run.Job] = d.Run
-	}
-	if l.open[d.Run.ID] = struct{}{}; run.State(d.Run.State).Final() {
-		delete(l.open, d.Run.ID)
+	if l.open[r.ID] = stored; r.State.Final() {
+		delete(l.open, r.ID)
 	}
 	if c.Detail != nil {
-		l.detail(d.Run.ID, copyOf(*c.Detail))
+		l.detail(r.ID, copyOfDetail(*c.Detail))
 	}
 	for _, n := range c.Notices {
 		if _, ok := l.notices[n.ID]; !ok {
-			n.Created, n.Due = stored(n.Created), stored(n.Due)
-			l.notices[n.ID] = &letter{Notice: copyOf(n)}
+			n.Created, n.Due = at(n.Created), at(n.Due)
+			l.notices[n.ID] = &letter{Notice: copyOfNotice(n)}
 		}
 	}
-	return d.Outcome
+	return ledger.Outcome{Run: r}
 }
 
 // list puts a new run in its place among its job's, mostly the last one.
-func (l *Ledger) list(row sqlrow.Run) {
-	ids := l.byJob[row.Job]
-	i := len(ids)
-	for i > 0 && l.runs[ids[i-1]].Due > row.Due {
+func (l *Ledger) list(r *record) {
+	runs := l.byJob[r.Job]
+	i := len(runs)
+	for i > 0 && runs[i-1].Due > r.Due {
 		i--
 	}
-	l.byJob[row.Job] = slices.Insert(ids, i, row.ID)
+	l.byJob[r.Job] = slices.Insert(runs, i, r)
 }
 
 func (l *Ledger) detail(id string, d ledger.Detail) {
@@ -122,12 +133,12 @@ func (l *Ledger) Run(ctx context.Context, id string) (run.Run, error) {
 		return run.Run{}, context.Cause(ctx)
 	}
 	l.mu.Lock()
-	r, ok := l.bodies[id]
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	r, ok := l.runs[id]
 	if !ok {
 		return run.Run{}, fmt.Errorf("run %s: %w", id, ledger.ErrNotFound)
 	}
-	return apart(r), nil
+	return apart(r.body), nil
 }
 
 // Runs implements [ledger.Ledger].
@@ -138,66 +149,65 @@ func (l *Ledger) Runs(ctx context.Context, q ledger.Query) ([]run.Run, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	found := l.find(q)
-	slices.SortFunc(found, func(a, b sqlrow.Run) int {
+	slices.SortFunc(found, func(a, b *record) int {
 		return cmp.Or(cmp.Compare(b.Due, a.Due), cmp.Compare(a.ID, b.ID))
 	})
 	if q.Limit > 0 && len(found) > q.Limit {
 		found = found[:q.Limit]
 	}
 	runs := make([]run.Run, 0, len(found))
-	for _, row := range found {
-		runs = append(runs, apart(l.bodies[row.ID]))
+	for _, r := range found {
+		runs = append(runs, apart(r.body))
 	}
 	return runs, nil
 }
 
-func (l *Ledger) find(q ledger.Query) []sqlrow.Run {
+func (l *Ledger) find(q ledger.Query) []*record {
 	if q.Job != "" && q.Limit > 0 {
 		return l.latest(q)
 	}
-	ids := maps.Keys(l.runs)
+	all := maps.Values(l.runs)
 	switch {
 	case len(q.States) > 0 && !slices.ContainsFunc(q.States, run.State.Final):
-		ids = maps.Keys(l.open)
+		all = maps.Values(l.open)
 	case q.Job != "":
-		ids = slices.Values(l.since(q))
+		all = slices.Values(l.since(q))
 	}
-	var found []sqlrow.Run
-	for id := range ids {
-		if row := l.runs[id]; selects(q, row) {
-			found = append(found, row)
+	var found []*record
+	for r := range all {
+		if selects(q, r) {
+			found = append(found, r)
 		}
 	}
 	return found
 }
 
 // since are the job's runs from the query's first due time on.
-func (l *Ledger) since(q ledger.Query) []string {
-	ids := l.byJob[q.Job]
+func (l *Ledger) since(q ledger.Query) []*record {
+	runs := l.byJob[q.Job]
 	if q.Since.IsZero() {
-		return ids
+		return runs
 	}
-	i, _ := slices.BinarySearchFunc(ids, q.Since.UnixMilli(), func(id string, since int64) int {
-		return cmp.Compare(l.runs[id].Due, since)
+	i, _ := slices.BinarySearchFunc(runs, q.Since.UnixMilli(), func(r *record, since int64) int {
+		return cmp.Compare(r.Due, since)
 	})
-	return ids[i:]
+	return runs[i:]
 }
 
 // latest goes back from the job's latest run until there are enough.
-func (l *Ledger) latest(q ledger.Query) (found []sqlrow.Run) {
-	for _, id := range slices.Backward(l.since(q)) {
-		row := l.runs[id]
-		if len(found) >= q.Limit && row.Due < found[len(found)-1].Due {
+func (l *Ledger) latest(q ledger.Query) (found []*record) {
+	for _, r := range slices.Backward(l.since(q)) {
+		if len(found) >= q.Limit && r.Due < found[len(found)-1].Due {
 			break
 		}
-		if selects(q, row) {
-			found = append(found, row)
+		if selects(q, r) {
+			found = append(found, r)
 		}
 	}
 	return found
 }
 
-func selects(q ledger.Query, row sqlrow.Run) bool {
+func selects(q ledger.Query, row *record) bool {
 	return (q.Job == "" || row.Job == q.Job) && (q.Owner == "" || row.Owner == q.Owner) &&
 		(len(q.States) == 0 || slices.Contains(q.States, run.State(row.State))) &&
 		(q.Since.IsZero() || row.Due >= q.Since.UnixMilli()) && (q.Until.IsZero() || row.Due < q.Until.UnixMilli())
@@ -209,7 +219,7 @@ func (l *Ledger) Details(_ context.Context, id string) ([]ledger.Detail, error) 
 	defer l.mu.Unlock()
 	list := []ledger.Detail{}
 	for _, n := range slices.Sorted(maps.Keys(l.details[id])) {
-		list = append(list, copyOf(l.details[id][n]))
+		list = append(list, copyOfDetail(l.details[id][n]))
 	}
 	return list, nil
 }
@@ -219,9 +229,9 @@ func (l *Ledger) Busy(context.Context) (map[string]int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	busy := map[string]int{}
-	for id := range l.open {
-		if host := l.runs[id].BusyHost; host != "" {
-			busy[host]++
+	for _, r := range l.open {
+		if r.BusyHost != "" {
+			busy[r.BusyHost]++
 		}
 	}
 	return busy, nil
@@ -230,38 +240,34 @@ func (l *Ledger) Busy(context.Context) (map[string]int, error) {
 // Close implements [ledger.Ledger]. There is nothing to release.
 func (l *Ledger) Close() error { return nil }
 
-// apart is a run that shares nothing with r that anybody may change.
+// apart is a run that shares nothing with r that anybody may change. An exit
+// code is never changed, only replaced.
 func apart(r run.Run) run.Run {
-	r.ExitCode = again(r.ExitCode)
 	r.Policy.RetryOn = slices.Clone(r.Policy.RetryOn)
 	r.Attempts = slices.Clone(r.Attempts)
-	for i := range r.Attempts {
-		r.Attempts[i].ExitCode = again(r.Attempts[i].ExitCode)
-	}
 	return r
 }
 
-// again is a pointer to a copy of what p points to.
-func again[T any](p *T) *T {
-	if p == nil {
-		return nil
+// copyOfDetail is a detail that shares nothing with d.
+func copyOfDetail(d ledger.Detail) ledger.Detail {
+	if d.Pick != nil {
+		p := *d.Pick
+		p.Candidates = slices.Clone(p.Candidates)
+		d.Pick = &p
 	}
-	v := *p
-	return &v
+	if d.Output != nil {
+		o := *d.Output
+		o.Head, o.Tail = slices.Clone(o.Head), slices.Clone(o.Tail)
+		d.Output = &o
+	}
+	return d
 }
 
-// copyOf is a value that shares nothing with v.
-func copyOf[T any](v T) T {
-	var c T
-	body, err := json.Marshal(v)
-	if err == nil {
-		err = json.Unmarshal(body, &c)
-	}
-	if err != nil {
-		panic(err) // what the ledger keeps is made of plain values
-	}
-	return c
+// copyOfNotice is a notice that shares nothing with n.
+func copyOfNotice(n ledger.Notice) ledger.Notice {
+	n.Body = slices.Clone(n.Body)
+	return n
 }
 
-// stored is a time at the ledger's precision.
-func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+// at is a time at the ledger's precision.
+func at(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

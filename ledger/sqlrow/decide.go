@@ -1,11 +1,13 @@
 package sqlrow
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/run"
 )
 
 // Slot is a job's slot as stored: the run that holds it, empty for none, and
@@ -29,18 +31,13 @@ type Decision struct {
 // none; ID, Version and Body suffice) and the slot of its job. The caller
 // keeps both from other writers until it has performed the writes.
 func Decide(c ledger.Change, old *Run, slot Slot) Decision {
-	if err := current(c, old); err != nil {
+	r, next, err := Accept(c, old, slot)
+	var busy *ledger.BusyError
+	switch {
+	case errors.As(err, &busy):
+		return refuse(err, nil)
+	case err != nil:
 		return refuse(err, old)
-	}
-	if c.Slot.Op == ledger.SlotTake && slot.Holder != "" && slot.Holder != c.Run.ID && slot.Holder != c.Slot.From {
-		return refuse(&ledger.BusyError{Job: c.Run.Job, Holder: slot.Holder}, nil)
-	}
-
-	r := stored(c.Run)
-	r.Version++
-	next := slot.after(c.Slot.Op, r.ID)
-	if a := r.Attempt(); a != nil && next.Fence != slot.Fence {
-		a.Fence = next.Fence
 	}
 	row, err := newRun(r)
 	if err != nil {
@@ -62,6 +59,25 @@ func Decide(c ledger.Change, old *Run, slot Slot) Decision {
 		d.Writes = append(d.Writes, Stmt{putNotice, noticeArgs(n)})
 	}
 	return d
+}
+
+// Accept is the rule of [Decide] without the rows: the run and the slot as an
+// accepted change leaves them, or why it is refused. Of old, ID and Version
+// suffice.
+func Accept(c ledger.Change, old *Run, slot Slot) (run.Run, Slot, error) {
+	if err := current(c, old); err != nil {
+		return run.Run{}, slot, err
+	}
+	if c.Slot.Op == ledger.SlotTake && slot.Holder != "" && slot.Holder != c.Run.ID && slot.Holder != c.Slot.From {
+		return run.Run{}, slot, &ledger.BusyError{Job: c.Run.Job, Holder: slot.Holder}
+	}
+	r := stored(c.Run)
+	r.Version++
+	next := slot.after(c.Slot.Op, r.ID)
+	if a := r.Attempt(); a != nil && next.Fence != slot.Fence {
+		a.Fence = next.Fence
+	}
+	return r, next, nil
 }
 
 // Moved is the error of a PutJobs that found these jobs changed; nil for none.

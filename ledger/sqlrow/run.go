@@ -33,9 +33,16 @@ func newRun(r run.Run) (Run, error) {
 	if err != nil {
 		return Run{}, fmt.Errorf("encode run %s: %w", r.ID, err)
 	}
+	row := Columns(r)
+	row.Body = string(body)
+	return row, nil
+}
+
+// Columns is a run's row without its body.
+func Columns(r run.Run) Run {
 	row := Run{
 		ID: r.ID, Job: r.Job, State: string(r.State), Owner: r.Owner,
-		Due: r.Due.UnixMilli(), Version: r.Version, Body: string(body),
+		Due: r.Due.UnixMilli(), Version: r.Version,
 	}
 	if a := r.Attempt(); a != nil && (a.State == run.AttemptStarting || a.State == run.AttemptRunning) {
 		row.BusyHost = a.Host
@@ -46,7 +53,7 @@ func newRun(r run.Run) (Run, error) {
 	if r.State.Final() {
 		row.Ended = Millis(later(r.Due, r.EndedAt)) // a skipped run may have no end
 	}
-	return row, nil
+	return row
 }
 
 // args are the arguments of putRun.
