@@ -79,6 +79,8 @@ func (o *ordeal) drawJob(name string) job.Job {
 	j.Idempotent = o.draw("idempotent", 3) == 1
 	j.Retry.Attempts = o.draw("retries", 3)
 	j.Retry.Host = among(o, "retry on", job.AnyHost, job.SameHost, job.OtherHost)
+	j.Catchup.Within = time.Hour
+	j.When.Zone = among(o, "zone", "", "Europe/Berlin")
 	j.Catchup.Mode = among(o, "catchup", job.CatchupNone, job.CatchupLatest, job.CatchupAll)
 	j.Timeout = among(o, "timeout", 2*time.Minute, 30*time.Second)
 	j.StartWithin = among(o, "start within", 5*time.Minute, time.Minute)
@@ -216,15 +218,20 @@ func (o *ordeal) asks() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(o.ctx, 10*time.Second)
 }
 
-// calm puts everything in order and waits until all is over.
-func (o *ordeal) calm() {
+// mend puts in order whatever is not.
+func (o *ordeal) mend() {
 	o.deaf.Store(false)
 	o.hosts.set(func() { clear(o.hosts.down) })
-	clear(o.off)
 	for _, m := range o.up {
 		m.ahead.Store(0)
 		m.ledger.set(func() { m.ledger.away, m.ledger.in = false, 0 })
 	}
+}
+
+// calm mends everything and waits until all is over.
+func (o *ordeal) calm() {
+	o.mend()
+	clear(o.off)
 	o.reload()
 	o.reap()
 	for _, j := range o.file {

@@ -11,7 +11,6 @@ import (
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/ledger/memledger"
-	"github.com/solocron/solocron/notifier"
 	"github.com/solocron/solocron/run"
 	"github.com/solocron/solocron/schedule"
 )
@@ -222,5 +221,3 @@ func (s span) dues(then time.Time) []time.Time {
 	}
 	return between(when, s.from, then)
 }
-
-var _ notifier.Notifier = (*inbox)(nil)
