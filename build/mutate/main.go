@@ -1,7 +1,7 @@
 // Command mutate removes each protection of the promise from the code, one at a
 // time and in a copy, and shows that a suite goes red.
 //
-//	go run ./build/mutate [-only REGEXP] [-write docs/mutations.md]
+//	go run ./build/mutate [-only REGEXP] [-copies N] [-write docs/mutations.md]
 //
 // It works on what is committed. It fails if a suite stays green, if what is to
 // be removed is no longer in the code as it is written down here, or if the code
@@ -17,49 +17,49 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
 	"time"
 )
 
 func main() {
 	only := flag.String("only", "", "regular expression: the protections to remove")
+	copies := flag.Int("copies", max(1, runtime.NumCPU()/2), "how many copies to work in at a time")
 	file := flag.String("write", "", "file to write the table to")
 	flag.Parse()
-	if err := run(*only, *file); err != nil {
+	if err := run(*only, *copies, *file); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(only, file string) (err error) {
+func run(only string, copies int, file string) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return err
 	}
-	dir, remove, err := checkout()
+	var removed []protection
+	for _, p := range protections {
+		if wanted.MatchString(p.name) {
+			removed = append(removed, p)
+		}
+	}
+	by, err := tryAll(removed, copies)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, remove()) }()
 	table := strings.Builder{}
 	table.WriteString("| protection removed | in | suite | went red with |\n|---|---|---|---|\n")
 	var green []string
-	for _, p := range protections {
-		if !wanted.MatchString(p.name) {
-			continue
-		}
-		began := time.Now()
-		by, err := p.try(dir)
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-		fmt.Printf("%-62s %6.1fs  %s\n", p.name, time.Since(began).Seconds(), by)
-		if by == "" {
+	for i, p := range removed {
+		if by[i] == "" {
 			green = append(green, p.name)
-			by = "**nothing**"
+			by[i] = "**nothing**"
 		}
-		fmt.Fprintf(&table, "| %s | `%s` | `%s` | %s |\n", p.name, p.file, strings.ReplaceAll(strings.Join(p.suite, " "), "|", `\|`), by)
+		fmt.Fprintf(&table, "| %s | `%s` | `%s` | %s |\n", p.name, p.file, strings.ReplaceAll(strings.Join(p.suite, " "), "|", `\|`), by[i])
 	}
+	fmt.Printf("%d removed, %d caught\n", len(removed), len(removed)-len(green))
 	if len(green) > 0 {
 		return fmt.Errorf("nobody missed: %s", strings.Join(green, "; "))
 	}
@@ -67,6 +67,38 @@ func run(only, file string) (err error) {
 		return nil
 	}
 	return writeTable(file, table.String())
+}
+
+// tryAll tries every protection, in so many copies at a time, and returns what
+// went red without each.
+func tryAll(removed []protection, copies int) (by []string, err error) {
+	by = make([]string, len(removed))
+	errs := make([]error, copies)
+	next := make(chan int, len(removed))
+	for i := range removed {
+		next <- i
+	}
+	close(next)
+	var all sync.WaitGroup
+	for n := range copies {
+		dir, remove, err := checkout()
+		if err != nil {
+			return nil, err
+		}
+		defer func() { errs[n] = errors.Join(errs[n], remove()) }()
+		all.Go(func() {
+			for i := range next {
+				p, began := removed[i], time.Now()
+				if by[i], err = p.try(dir); err != nil {
+					errs[n] = fmt.Errorf("%s: %w", p.name, err)
+					return
+				}
+				fmt.Printf("%-62s %6.1fs  %s\n", p.name, time.Since(began).Seconds(), by[i])
+			}
+		})
+	}
+	all.Wait()
+	return by, errors.Join(errs...)
 }
 
 // checkout is a copy of what is committed, and how it is removed.
@@ -96,7 +128,8 @@ func (p protection) try(dir string) (by string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, os.WriteFile(path, whole, 0o644)) }()
-	test := exec.Command("go", append([]string{"test", "-count=1", "-failfast", "-timeout", "3m"}, p.suite...)...)
+	// Without its path in what is built, a copy builds little that was not built before.
+	test := exec.Command("go", append([]string{"test", "-trimpath", "-vet=off", "-count=1", "-failfast", "-timeout", "3m"}, p.suite...)...)
 	test.Dir = dir
 	out, failed := test.CombinedOutput()
 	if failed == nil {

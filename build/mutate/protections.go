@@ -48,17 +48,17 @@ var protections = []protection{
 	{
 		"one run per due time", "ledger/sqlrow/decide.go",
 		"case c.Run.Version == 0:\n\t\treturn", "case c.Run.Version == 0:\n\t\treturn nil\n\tcase c.Run.Version < 0:\n\t\treturn",
-		[]string{"./ledger/sqliteledger"},
+		[]string{"-run", "TestLedger", "./ledger/sqliteledger"},
 	},
 	{
 		"a run is changed only as it stands", "ledger/sqlrow/decide.go",
 		`case c.Run.Version != old.Version:`, `case c.Run.Version > old.Version:`,
-		[]string{"./ledger/sqliteledger"},
+		[]string{"-run", "TestLedger", "./ledger/sqliteledger"},
 	},
 	{
 		"a run is changed only as it stands (DynamoDB)", "ledger/dynamoledger/run.go",
 		`e.ask(attrVersion, number(v.run.Version))`, `_ = e`,
-		[]string{"./ledger/dynamoledger"},
+		[]string{"-run", "TestLedger", "./ledger/dynamoledger"},
 	},
 	{
 		"go follows a starting attempt alone", "run/step.go",
@@ -73,51 +73,61 @@ var protections = []protection{
 	{
 		"the claim is written once", "executor/ssmexec/claims.go",
 		`aws.String("attribute_not_exists(#by)")`, `aws.String("attribute_not_exists(#by) OR attribute_exists(#by)")`,
-		[]string{"./e2e/awssim"},
+		[]string{"-run", "TestFaultsAloneAndInPairs", "./e2e/awssim"},
 	},
 	{
 		"an order is taken back in the register before another host is tried", "executor/ssmexec/follow.go",
 		`said, err := e.claims.takeBack(ctx, a, why)`, `said, err := word{by: byScheduler, why: why}, error(nil)`,
-		[]string{"./e2e/awssim"},
+		[]string{"-run", "TestFaultsAloneAndInPairs", "./e2e/awssim"},
 	},
 	{
 		"go is in the ledger before an order leaves", "executor/ssmexec/start.go",
 		`if err := grant(ctx); err != nil {`, `if err := context.Cause(ctx); err != nil {`,
-		[]string{"./executor/ssmexec"},
+		[]string{"-run", "TestStart", "./executor/ssmexec"},
 	},
 	{
 		"the sweep finds due times that no timer delivered", "dispatch/stepwise.go",
 		`expected := d.expectAll(ctx)`, `var expected error`,
-		[]string{"./dispatch"},
+		[]string{"-run", "TestClockOfItsOwn", "./dispatch"},
 	},
 	{
 		"what has not started when its job is removed never does", "dispatch/drive.go",
 		`if d.isRetired(r.Job) && !rerun(r) {`, `if false {`,
-		[]string{"./dispatch"},
+		[]string{"-run", "TestRetired", "./dispatch"},
 	},
 	{
 		"an edited job's old timers start nothing of their own", "dispatch/stepwise.go",
 		`if spec == "" || due.After(k.Since) {`, `if spec == "" {`,
-		[]string{"./dispatch"},
+		[]string{"-run", "TestEdit", "./dispatch"},
 	},
 	{
 		"a deployment that somebody else overtook is refused", "ledger/ledger.go",
 		`return s.From == nil || *s.From == current || s.Hash == current`, `return s.From == nil || current == current`,
-		[]string{"./ledger/memledger"},
+		[]string{"-run", "TestLedger", "./ledger/memledger"},
 	},
 	{
 		"a lost answer is no proof that nothing was sent", "executor/ssmexec/send.go",
 		"case kind == unknown:\n\t\t\treturn e.orphan(ctx, h, o.Attempt, began, err)", "case kind == unknown:\n\t\t\treturn \"\", refusal(api)",
-		[]string{"./e2e/awssim"},
+		[]string{"-run", "TestFaultsAloneAndInPairs", "./e2e/awssim"},
 	},
 	{
 		"one run of a job at a time", "ledger/sqlrow/decide.go",
 		`if c.Slot.Op == ledger.SlotTake && slot.Holder != ""`, `if c.Slot.Op == ledger.SlotTake && slot.Holder == "nobody"`,
-		[]string{"./ledger/sqliteledger"},
+		[]string{"-run", "TestLedger", "./ledger/sqliteledger"},
 	},
 	{
 		"every start has a higher fencing number", "ledger/sqlrow/decide.go",
 		`return Slot{Holder: id, Fence: s.Fence + 1}`, `return Slot{Holder: id, Fence: s.Fence}`,
-		[]string{"./ledger/sqliteledger"},
+		[]string{"-run", "TestLedger", "./ledger/sqliteledger"},
+	},
+	{
+		"what came due before its schedule was edited is not forgotten", "dispatch/plan.go",
+		`return d.leavePlanned(ctx, old, runs)`, `return d.leavePlanned(ctx, old, runs[:0])`,
+		[]string{"-run", "TestEditedWhileNobodyRan", "./dispatch"},
+	},
+	{
+		"a scheduler whose run was taken over sends no go", "dispatch/drive.go",
+		`if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {`, `if false {`,
+		[]string{"-run", "TestAnything", "./dispatch"},
 	},
 }

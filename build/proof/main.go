@@ -1,0 +1,103 @@
+// Command proof runs what shows that the promise holds, at its full size, and
+// prints what it came to.
+//
+//	go run ./build/proof [-only REGEXP] [-write docs/proof.md]
+//
+// Each step is one command, whose log stays in a folder that is named first. It
+// fails if any step does, or if a step does not say what it came to; the others
+// run nevertheless. The list of steps is steps.go.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+func main() {
+	only := flag.String("only", "", "regular expression: the steps to run")
+	file := flag.String("write", "", "file to write the table to")
+	flag.Parse()
+	if err := run(*only, *file); err != nil {
+		fmt.Fprintln(os.Stderr, "proof:", err)
+		os.Exit(1)
+	}
+}
+
+func run(only, file string) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "solocron-proof-")
+	if err != nil {
+		return err
+	}
+	fmt.Println("logs:", dir)
+	begun := time.Now()
+	rows := "| step | what it came to | took |\n|---|---|---|\n"
+	var broken []string
+	for _, s := range steps {
+		if !wanted.MatchString(s.name) {
+			continue
+		}
+		fmt.Printf("%-12s …\n", s.name)
+		began := time.Now()
+		said, err := s.run(filepath.Join(dir, s.name+".log"))
+		took := time.Since(began).Round(time.Second)
+		if err != nil {
+			broken = append(broken, s.name)
+			said = "**" + err.Error() + "**"
+		}
+		fmt.Printf("%-12s %6s  %s\n", s.name, took, said)
+		rows += fmt.Sprintf("| %s | %s | %s |\n", s.name, said, took)
+	}
+	fmt.Printf("\n%s\nin %s, on %s\n", rows, time.Since(begun).Round(time.Second), machine())
+	if len(broken) > 0 {
+		return fmt.Errorf("not shown: %s; see %s", strings.Join(broken, ", "), dir)
+	}
+	if file == "" {
+		return nil
+	}
+	return writeTable(file, rows+"\nOn "+machine()+".\n")
+}
+
+// run is one step: its log goes into the file. It returns what it came to.
+func (s step) run(path string) (string, error) {
+	log, err := os.Create(path)
+	if err != nil {
+		return "", err
+	}
+	defer log.Close()
+	c := exec.Command(s.command[0], s.command[1:]...)
+	c.Env = append(os.Environ(), s.env...)
+	c.Stdout, c.Stderr = log, log
+	if err := c.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w", strings.Join(s.command, " "), err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	return s.figures(string(text))
+}
+
+// writeTable puts the table into the file, between its two marks.
+func writeTable(file, table string) error {
+	const begin, end = "<!-- table -->\n", "<!-- end -->"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	head, rest, ok := strings.Cut(string(text), begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s: there is no %q … %q", file, begin, end)
+	}
+	return os.WriteFile(file, []byte(head+begin+"\n"+table+"\n"+end+tail), 0o644)
+}
