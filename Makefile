@@ -50,6 +50,11 @@ mutate: ## remove each protection of the promise in a copy, and see its suite go
 	@sh build/needs.sh
 	go run ./build/mutate -write docs/mutations.md
 
+.PHONY: proof
+proof: ## run all that shows the promise, at full size, and print what it came to (half an hour and more)
+	@sh build/needs.sh
+	go run ./build/proof -write docs/proof.md
+
 .PHONY: clean
 clean: ## remove what was built and what the demo left
 	rm -rf bin dist demo-state $(FUNCTION)

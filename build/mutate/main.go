@@ -71,8 +71,8 @@ func run(only string, copies int, file string) error {
 
 // tryAll tries every protection, in so many copies at a time, and returns what
 // went red without each.
-func tryAll(removed []protection, copies int) (by []string, err error) {
-	by = make([]string, len(removed))
+func tryAll(removed []protection, copies int) ([]string, error) {
+	by := make([]string, len(removed))
 	errs := make([]error, copies)
 	next := make(chan int, len(removed))
 	for i := range removed {
@@ -80,13 +80,17 @@ func tryAll(removed []protection, copies int) (by []string, err error) {
 	}
 	close(next)
 	var all sync.WaitGroup
+	var git sync.Mutex // which makes one copy at a time
 	for n := range copies {
-		dir, remove, err := checkout()
-		if err != nil {
-			return nil, err
-		}
-		defer func() { errs[n] = errors.Join(errs[n], remove()) }()
 		all.Go(func() {
+			git.Lock()
+			dir, remove, err := checkout()
+			git.Unlock()
+			if err != nil {
+				errs[n] = err
+				return
+			}
+			defer func() { errs[n] = errors.Join(errs[n], remove()) }()
 			for i := range next {
 				p, began := removed[i], time.Now()
 				if by[i], err = p.try(dir); err != nil {
@@ -128,8 +132,7 @@ func (p protection) try(dir string) (by string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, os.WriteFile(path, whole, 0o644)) }()
-	// Without its path in what is built, a copy builds little that was not built before.
-	test := exec.Command("go", append([]string{"test", "-trimpath", "-vet=off", "-count=1", "-failfast", "-timeout", "3m"}, p.suite...)...)
+	test := exec.Command("go", append([]string{"test", "-vet=off", "-count=1", "-failfast", "-timeout", "3m"}, p.suite...)...)
 	test.Dir = dir
 	out, failed := test.CombinedOutput()
 	if failed == nil {
