@@ -32,8 +32,8 @@ func (d *Dispatcher) drive(ctx context.Context, r run.Run, recorded chan<- struc
 			r, err = d.advance(ctx, r)
 			return err
 		})
-		if mistake, ok := errors.AsType[*mistakeError](err); ok {
-			r, err = d.abandon(ctx, r, mistake)
+		if errors.Is(err, errMistake) {
+			r, err = d.abandon(ctx, r)
 		}
 		if r.Version > 0 {
 			note()

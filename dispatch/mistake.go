@@ -13,20 +13,16 @@ import (
 // A mistake in this program, or in an adapter, ends the run that met it and
 // nothing else: other runs go on, and people are told.
 
-// mistakeError is a panic in the course of one run.
-type mistakeError struct{ cause any }
+// errMistake is a panic. What it said is in the log alone: nobody knows what
+// that holds.
+var errMistake = errors.New("solocron made a mistake; please report what its log says of it")
 
-func (e *mistakeError) Error() string {
-	return fmt.Sprintf("solocron made a mistake: %v; please report it with the log", e.cause)
-}
-
-// contained calls f and turns its panic into a *mistakeError. The log has the
-// stack.
+// contained calls f and turns its panic into errMistake.
 func (d *Dispatcher) contained(what, id string, f func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			d.Log.Error("a mistake in solocron", what, id, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
-			err = &mistakeError{cause}
+			err = errMistake
 		}
 	}()
 	return f()
@@ -42,7 +38,7 @@ func (d *Dispatcher) aside(id string, f func()) {
 // abandon ends a run that a mistake stopped, as far as the ledger says that it
 // had come: one whose command may be running is lost, any other failed, after
 // its attempt was taken back.
-func (d *Dispatcher) abandon(ctx context.Context, r run.Run, mistake *mistakeError) (run.Run, error) {
+func (d *Dispatcher) abandon(ctx context.Context, r run.Run) (run.Run, error) {
 	stored, err := d.Ledger.Run(ctx, r.ID)
 	switch {
 	case err == nil:
@@ -54,15 +50,15 @@ func (d *Dispatcher) abandon(ctx context.Context, r run.Run, mistake *mistakeErr
 	case r.Owner != d.owner:
 		return r, nil
 	case r.State == run.Running:
-		return d.apply(ctx, r, run.Vanished{N: r.Attempt().N, Reason: mistake.Error()})
+		return d.apply(ctx, r, run.Vanished{N: r.Attempt().N, Reason: errMistake.Error()})
 	case r.State == run.Starting:
-		r, err = d.apply(ctx, r, run.Refused{N: r.Attempt().N, Proof: mistake.Error()})
+		r, err = d.apply(ctx, r, run.Refused{N: r.Attempt().N, Proof: errMistake.Error()})
 		if err != nil || r.State != run.Planned || r.Owner != d.owner {
 			return r, err
 		}
 	}
 	if r.State == run.Planned {
-		return d.apply(ctx, r, run.GiveUp{Reason: mistake.Error()})
+		return d.apply(ctx, r, run.GiveUp{Reason: errMistake.Error()})
 	}
 	return r, nil
 }

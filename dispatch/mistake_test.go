@@ -80,7 +80,7 @@ func TestFault17Panic(t *testing.T) {
 				defer d.end()
 				pass(90*time.Minute + time.Second)
 				r := w.only("bad")
-				if r.State != want || !strings.Contains(r.Reason, "mistake: index out of range in "+place) {
+				if r.State != want || r.Reason != errMistake.Error() {
 					t.Errorf("%s: %s", r.State, r.Reason)
 				}
 				if got := mail.events(); len(got) != 1 {
