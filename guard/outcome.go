@@ -81,7 +81,7 @@ func ReadStatus(r io.Reader) (Status, error) {
 	for {
 		m, err := talk.Next()
 		switch {
-		case errors.Is(err, io.EOF) && status.Phase == PhaseEnded && !outcome.framed:
+		case errors.Is(err, io.EOF) && status.Phase == PhaseEnded && !(outcome.ended && outcome.framed):
 			return Status{}, io.ErrUnexpectedEOF
 		case errors.Is(err, io.EOF) && status.Phase != "":
 			if status.Phase == PhaseEnded {
