@@ -11,7 +11,7 @@ shift
 [ $# -gt 0 ] || set -- .
 
 targets=0 failures=''
-found=$(grep -r --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' "$@" | sort)
+found=$(grep -rH --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' "$@" | sort)
 while IFS=: read -r file name; do
 	name=${name#func }
 	folder=$(dirname "$file")
