@@ -49,9 +49,11 @@ type seen struct {
 	asked []string // the run directories that output was read from
 }
 
-func (s *seen) Hosts(context.Context) ([]fleet.Host, error)                { return []fleet.Host{s.host}, nil }
-func (s *seen) Find(context.Context, fleet.Selector) ([]fleet.Host, error) { return s.Hosts(nil) }
-func (s *seen) Health(fleet.Host) fleet.Health                             { return fleet.Health{} }
+func (s *seen) Hosts(context.Context) ([]fleet.Host, error) { return []fleet.Host{s.host}, nil }
+func (s *seen) Find(ctx context.Context, _ fleet.Selector) ([]fleet.Host, error) {
+	return s.Hosts(ctx)
+}
+func (s *seen) Health(fleet.Host) fleet.Health { return fleet.Health{} }
 func (s *seen) Output(_ context.Context, _ fleet.Host, a guard.Attempt, _ int64, _ int) ([]byte, error) {
 	s.asked = append(s.asked, a.Dir())
 	return []byte("output"), nil
