@@ -57,25 +57,26 @@ func (f *frail) gone() error {
 	return nil
 }
 
-// strikes reports whether harm is done at this write.
-func (f *frail) strikes() bool {
+// strikes reports whether harm is done at this write, and which.
+func (f *frail) strikes() (harm, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.in == 0 {
-		return false
+		return 0, false
 	}
 	f.in--
-	return f.in == 0
+	return f.harm, f.in == 0
 }
 
 func (f *frail) Write(ctx context.Context, changes ...ledger.Change) ([]ledger.Outcome, error) {
 	if err := f.gone(); err != nil {
 		return nil, err
 	}
-	if !f.strikes() {
+	harm, strikes := f.strikes()
+	if !strikes {
 		return f.Ledger.Write(ctx, changes...)
 	}
-	switch f.harm {
+	switch harm {
 	case killedBefore:
 		f.die()
 	case killedAfter:
