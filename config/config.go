@@ -83,6 +83,9 @@ func (p *Parts) openLedger(ctx context.Context, f *job.File, aws *account) (err 
 		p.Sole = true
 		p.Ledger, err = p.openSQLite(ctx)
 	}
+	if err == nil {
+		p.Ledger = durable(p.Ledger)
+	}
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/solocron/solocron/crash"
 	"github.com/solocron/solocron/executor"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
@@ -69,7 +70,9 @@ func (e *Executor) ready(ctx context.Context, s Session, talk *guard.Reader, wir
 	ctx, cancel := context.WithTimeoutCause(ctx, e.opts.ReadyWithin, fmt.Errorf("the guard was not ready within %s", e.opts.ReadyWithin))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { s.Close() })()
+	crash.Before("guard", "order")
 	_, err := s.Write(wire)
+	crash.After("guard", "order")
 	var m guard.Message
 	if err == nil || errors.Is(err, io.ErrClosedPipe) {
 		m, err = talk.Next()
@@ -116,9 +119,11 @@ func give(ctx context.Context, grant func(context.Context) error) error {
 func (e *Executor) handOver(s Session, o guard.Order) error {
 	late := time.AfterFunc(e.opts.GoWithin, func() { s.Close() })
 	defer late.Stop()
+	crash.Before("guard", "word of go")
 	if _, err := io.WriteString(s, o.Go(time.Now())); err != nil {
 		return fmt.Errorf("go for %s on %s may have been heard: %w", o.Attempt.Dir(), o.Host, err)
 	}
+	crash.After("guard", "word of go")
 	return nil
 }
 

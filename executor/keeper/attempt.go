@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/solocron/solocron/crash"
 	"github.com/solocron/solocron/guard"
 )
 
@@ -139,7 +140,9 @@ func (a *attempt) start() error {
 	if a.has("stop") {
 		a.code, a.isOver = 128+int(syscall.SIGTERM), true
 	} else {
+		crash.Before("keeper", "command")
 		a.main, a.exited, err = a.k.children.start(a.argv(a.errand.Command), a.environ(), a.errand.Dir, w)
+		crash.After("keeper", "command")
 	}
 	w.Close()
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/solocron/solocron/crash"
 )
 
 // ErrNone is the error of [Start] in a program that does not call [Main].
@@ -39,7 +41,7 @@ func Start(environ []string) (*Keeper, error) {
 	// The program's path may by now lead to another version.
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{argv0}
-	cmd.Env = environ
+	cmd.Env = append(environ, crash.Environ()...)
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/solocron/solocron/crash"
 )
 
 // prepare makes the attempt's run directory, which exactly one guard can, and
@@ -28,12 +30,14 @@ func (a *attempt) prepare(root string) error {
 		}
 	}
 	dir := root + "/runs/" + a.errand.Name // letter by letter as the shell's guard says it
+	crash.Before("keeper", "run directory")
 	if err := os.Mkdir(dir, 0o700); errors.Is(err, fs.ErrExist) {
 		return refusal{reason: "this attempt was delivered to this host before", duplicate: true}
 	} else if err != nil {
 		return err
 	}
 	a.dir = dir
+	crash.After("keeper", "run directory")
 	for _, write := range []func() error{
 		func() error {
 			return a.write("guard", fmt.Sprintf("%s%d\n", a.k.signed, a.errand.Grace/(10*time.Millisecond)))
@@ -73,6 +77,8 @@ func owned(dir string, linked bool) bool {
 // only when something is written there, or where that can't be done in another
 // that can be emptied.
 func (a *attempt) reserveTotal() error {
+	crash.Before("keeper", "room for total")
+	defer crash.After("keeper", "room for total")
 	f, err := os.OpenFile(a.path("total"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -86,6 +92,8 @@ func (a *attempt) reserveTotal() error {
 
 // write creates a file of the run directory or overwrites its beginning.
 func (a *attempt) write(name, words string) error {
+	crash.Before("keeper", name)
+	defer crash.After("keeper", name)
 	f, err := os.OpenFile(a.path(name), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
@@ -98,6 +106,8 @@ func (a *attempt) write(name, words string) error {
 // name; exactly one caller wins. A second name costs the file system far less
 // than a second file.
 func (a *attempt) cosign(name string) error {
+	crash.Before("keeper", name)
+	defer crash.After("keeper", name)
 	err := os.Link(a.path("guard"), a.path(name))
 	if err != nil && !errors.Is(err, fs.ErrExist) && a.claim(name, a.k.signed) {
 		return nil // a file system without second names
@@ -107,6 +117,8 @@ func (a *attempt) cosign(name string) error {
 
 // claim creates a file of the run directory; exactly one caller wins.
 func (a *attempt) claim(name, words string) bool {
+	crash.Before("keeper", name)
+	defer crash.After("keeper", name)
 	f, err := os.OpenFile(a.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return false
@@ -150,7 +162,11 @@ func (a *attempt) syncResult() {
 }
 
 // sync brings a file of the run directory to disk, or the directory itself.
-func (a *attempt) sync(name string) error { return syncFile(a.path(name)) }
+func (a *attempt) sync(name string) error {
+	crash.Before("disk", name)
+	defer crash.After("disk", name)
+	return syncFile(a.path(name))
+}
 
 func syncFile(path string) error {
 	f, err := os.Open(path)
@@ -169,6 +185,8 @@ type batch struct {
 // syncShared is syncFile for a directory that many attempts write to: those that
 // come while it is being brought to disk wait for the next time together.
 func (k *keeper) syncShared(dir string) error {
+	crash.Before("disk", "runs")
+	defer crash.After("disk", "runs")
 	b, first := k.gather(dir)
 	if first {
 		k.syncing.Lock()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/solocron/solocron/crash"
 	"github.com/solocron/solocron/ledger"
 )
 
@@ -51,9 +52,11 @@ func (l *Ledger) migrate(ctx context.Context, steps []string) error {
 		if version == len(steps) {
 			return nil
 		}
+		crash.Before("postgres", "migration")
 		if err := l.step(ctx, version, steps[version]); err != nil {
 			return l.explain(fmt.Sprintf("migrate to schema %d", version+1), err)
 		}
+		crash.After("postgres", "migration")
 	}
 }
 

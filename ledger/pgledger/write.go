@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/solocron/solocron/crash"
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/ledger/sqlrow"
 )
@@ -51,7 +52,9 @@ func (l *Ledger) write(ctx context.Context, changes []ledger.Change) ([]ledger.O
 	// From here on the caller's cancellation must not leave the outcome open.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
+	crash.Before("postgres", "commit")
 	err = commit(ctx, conn, nonce, stmts)
+	crash.After("postgres", "commit")
 	if err == nil || refused(err) {
 		return outcomes, err
 	}

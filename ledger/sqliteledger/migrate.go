@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 
+	"github.com/solocron/solocron/crash"
 	"github.com/solocron/solocron/ledger"
 )
 
@@ -45,9 +46,11 @@ func migrate(ctx context.Context, conn *sql.Conn, steps []string) error {
 		return fmt.Errorf("%w: schema %d, this one knows %d; install the newer one", ledger.ErrNewer, version, len(steps))
 	}
 	for v := version; v < len(steps); v++ {
+		crash.Before("sqlite", "migration")
 		if err := apply(ctx, conn, v+1, steps[v]); err != nil {
 			return fmt.Errorf("schema %d: %w", v+1, err)
 		}
+		crash.After("sqlite", "migration")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/solocron/solocron/crash"
 	"github.com/solocron/solocron/ledger/sqlrow"
 )
 
@@ -126,6 +127,7 @@ func (w *writer) commit(group []request) error {
 			return w.rollback(err)
 		}
 	}
+	crash.Before("sqlite", "commit")
 	if _, err := w.tx.exec("COMMIT"); err != nil {
 		if isDisk(err) && !isFull(err) {
 			err = fmt.Errorf("the disk failed at a commit and may not hold what was written; nothing more is written before a restart: %w", err)
@@ -133,6 +135,7 @@ func (w *writer) commit(group []request) error {
 		}
 		return w.rollback(err)
 	}
+	crash.After("sqlite", "commit")
 	return nil
 }
 
