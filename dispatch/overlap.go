@@ -118,14 +118,17 @@ func (d *Dispatcher) replace(ctx context.Context, j job.Job, r run.Run) (run.Run
 }
 
 // hold records why a planned run waits, with the detail if there is one, unless
-// that is recorded already, and rests for at most the given time; less if the job's slot comes free or
-// something is asked of one of its runs. It returns the run as it stands then.
+// that is recorded already, and rests for at most the given time; less if the
+// job's slot comes free or something is asked of one of its runs. It returns the
+// run as it stands then. A run that was not in the ledger before does not rest
+// yet: the job's next due time waits for its record.
 func (d *Dispatcher) hold(ctx context.Context, r run.Run, w run.Wait, detail *ledger.Detail, most time.Duration) (run.Run, error) {
 	poke, leave := d.join(r.Job)
 	defer leave()
 	if r.Version == 0 || r.Reason != w.Reason || !r.NotBefore.Equal(w.Until) {
 		held, err := d.write(ctx, r, w, ledger.Slot{}, detail)
-		if err != nil || held.State != run.Planned || held.Owner != d.owner {
+		fresh := r.Version == 0 && !d.Stepwise
+		if err != nil || fresh || held.State != run.Planned || held.Owner != d.owner {
 			return held, err
 		}
 		r = held

@@ -125,3 +125,28 @@ func TestLateBufferedRunIsSkipped(t *testing.T) {
 		}
 	})
 }
+
+// What waits is on record at once, and so does not keep the job's next due time
+// from its record: a crash would leave it missed.
+func TestWaitingRunsAreOnRecord(t *testing.T) {
+	for name, wait := range map[string]func(j *job.Job){
+		"for an earlier run": func(j *job.Job) { j.Overlap = job.BufferAll },
+		"for its jitter":     func(j *job.Job) { j.Overlap, j.Jitter = job.Allow, time.Hour },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
+				w.hosts.command = func(guard.Order) (time.Duration, int) { return time.Hour, 0 }
+				j := aJob("j", "every 1s")
+				wait(&j)
+				d := w.start(j)
+				pass(time.Minute + 100*time.Millisecond)
+				runs := w.runs("j")
+				d.end()
+				missed := slices.DeleteFunc(slices.Clone(runs), func(r run.Run) bool { return r.State.Open() })
+				if len(runs) != 60 || len(missed) > 0 {
+					t.Errorf("%d due times are on record after a minute, want 60; %d of them as missed", len(runs), len(missed))
+				}
+			})
+		})
+	}
+}
