@@ -16,7 +16,7 @@ const (
 	// passed by this process: "before keeper go#2".
 	PointVar = "SOLOCRON_CRASH_POINT"
 	// PassedVar is a file to which the name of every point that is passed is
-	// appended, a line each.
+	// appended, a line each; that of the last one again, after "died ".
 	PassedVar = "SOLOCRON_CRASH_PASSED"
 )
 
@@ -46,12 +46,17 @@ func After(who, what string) { pass("after " + who + " " + what) }
 
 func pass(name string) {
 	name = strings.TrimSpace(name)
-	if passed != nil {
-		_, _ = passed.WriteString(name + "\n")
-	}
+	note(name)
 	if name == point && passes.Add(1) == max(nth, 1) {
+		note("died " + name)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // not one instruction more of this goroutine
+	}
+}
+
+func note(words string) {
+	if passed != nil {
+		_, _ = passed.WriteString(words + "\n")
 	}
 }
 

@@ -27,7 +27,7 @@ func through(t *testing.T, p *proxy, url string) string {
 
 // Wherever a connection is cut around a commit, the write's outcome is what
 // became of it: the run was created once, and this write says so.
-func TestCutAtCommit(t *testing.T) {
+func TestFault25CutAtCommit(t *testing.T) {
 	for name, cut := range map[string]func(t *testing.T, url string) func(commit []byte, client, server net.Conn){
 		"before the server has it": func(*testing.T, string) func([]byte, net.Conn, net.Conn) {
 			return func(_ []byte, client, server net.Conn) {

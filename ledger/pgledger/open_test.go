@@ -111,7 +111,7 @@ var comment = regexp.MustCompile(`--.*`)
 
 // A process killed within a migration leaves the old schema, and the next one
 // finishes the work.
-func TestMigrationKilled(t *testing.T) {
+func TestFault36MigrationKilled(t *testing.T) {
 	for v, script := range migrations() {
 		statements := strings.Split(strings.TrimSpace(comment.ReplaceAllString(script, "")), ";")
 		for done := range statements {

@@ -75,7 +75,7 @@ func TestFullDatabase(t *testing.T) {
 
 // A disk that fails at a commit ends all writing, as no later fsync can tell
 // what it kept. The failure is the kernel's refusal to let a file grow.
-func TestFailedCommit(t *testing.T) {
+func TestFault40FailedCommit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	l := open(t, path)
 	if err := put(l, occurrence(1)); err != nil {

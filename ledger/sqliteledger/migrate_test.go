@@ -83,7 +83,7 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 
 // A process killed within a migration leaves its files as they are; here they
 // are copied after each statement.
-func TestMigrationKilled(t *testing.T) {
+func TestFault36MigrationKilled(t *testing.T) {
 	for v, step := range migrations() {
 		statements := split(step)
 		for done := range len(statements) + 1 {
