@@ -103,12 +103,17 @@ func TestEveryPoint(t *testing.T) {
 				return k.postgres && onHost.MatchString(point) || strings.HasSuffix(point, " migration")
 			})
 			s := newSite(t, k, everyKind)
-			for _, point := range points {
-				s.dieAt(point)
+			for n, point := range points {
+				// The dispatcher is the same with both, so that half of its points do
+				// with the second one.
+				if !k.postgres || n%2 == 0 || strings.Contains(point, "postgres") || cyclesWanted() > 0 {
+					s.dieAt(point)
+				}
 			}
 			s.settle()
 			h := s.judge()
-			t.Logf("killed at %d points; %d due times, %d commands started: %v", len(points), len(h.Runs), len(h.Starts), h.tally())
+			_, died := s.passed()
+			t.Logf("killed at %d points; %d due times, %d commands started: %v", len(died), len(h.Runs), len(h.Starts), h.tally())
 		})
 	}
 }
