@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -37,9 +38,14 @@ type (
 	}
 	// Vanished says that attempt N may have run and that its end can't be known
 	// from its host, at least for now.
+	//
+	// Forgotten says that the ledger went back in time. Then that holds for an
+	// attempt without go too, and the run, also one that is lost already, never
+	// starts again by itself, whatever its host says: it may have done so before.
 	Vanished struct {
-		N      int
-		Reason string
+		N         int
+		Reason    string
+		Forgotten bool
 	}
 	// Wait holds a planned run back, for example behind an earlier run.
 	Wait struct {
@@ -237,10 +243,20 @@ func (s step) ended(e Ended) ([]Effect, error) {
 }
 
 func (s step) vanished(e Vanished) ([]Effect, error) {
-	if s.State != Running || s.Attempt().N != e.N {
+	unheard := s.State == Running || e.Forgotten && (s.State == Starting || s.State == Lost)
+	if !unheard || s.Attempt().N != e.N {
 		return nil, s.not(fmt.Sprintf("attempt %d is not running", e.N))
 	}
 	a := s.Attempt()
+	if e.Forgotten {
+		s.Cancel = cmp.Or(s.Cancel, e.Reason)
+	}
+	switch s.State {
+	case Starting: // at any time until now
+		a.StartedAt, s.StartedAt = s.now, s.now
+	case Lost:
+		return []Effect{Tell}, nil
+	}
 	a.State, a.Reason, a.EndedAt = AttemptLost, e.Reason, s.now
 	if s.Cancel == "" && s.Policy.Idempotent && !s.spent() {
 		s.State, s.Reason = Planned, fmt.Sprintf("attempt %d was lost; the job is idempotent", e.N)
@@ -360,6 +376,8 @@ const (
 	ReasonNoHost  = "no host" // no candidate
 	ReasonPaused  = "paused"  // by an operator
 	ReasonRemoved = "removed" // its job is not in force any more
+
+	ReasonForgotten = "forgotten" // the ledger went back in time: whether it ran is not known
 )
 
 // Late reports whether the run's first start would come after its StartBy. A

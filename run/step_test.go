@@ -35,19 +35,19 @@ func TestStepTable(t *testing.T) {
 		Intend{Host: "web-2"}, Go{N: 1}, Refused{N: 1, Proof: "p"},
 		Ended{N: 1, As: Succeeded}, Ended{N: 1, As: Failed, Code: 3}, Ended{N: 1, As: TimedOut}, Ended{N: 1, As: Cancelled},
 		Vanished{N: 1}, Wait{Reason: "w"}, Skip{Reason: "s"}, GiveUp{Reason: "g"}, Cancel{Why: "c"},
-		Resolve{As: Succeeded}, Resolve{As: Failed}, Resolve{As: Skipped}, Rerun{},
+		Resolve{As: Succeeded}, Resolve{As: Failed}, Resolve{As: Skipped}, Rerun{}, Vanished{N: 1, Forgotten: true},
 	}
-	//                  intend    go       refused  ok         fail    timeout   cancel'd   vanish wait     skip     giveup  cancel     res ok     res fail res skip rerun
+	//                  intend    go       refused  ok         fail    timeout   cancel'd   vanish wait     skip     giveup  cancel     res ok     res fail res skip rerun  forgot
 	want := map[State][]State{
-		Planned:   {Starting, "", "", "", "", "", "", "", Planned, Skipped, Failed, Cancelled, "", "", "", ""},
-		Starting:  {"", Running, Planned, "", "", "", "", "", "", "", "", Cancelled, "", "", "", ""},
-		Running:   {"", "", Planned, Succeeded, Failed, TimedOut, Cancelled, Lost, "", "", "", Running, "", "", "", ""},
-		Lost:      {"", "", Planned, Succeeded, Failed, TimedOut, Cancelled, "", "", "", "", "", Succeeded, Failed, "", Planned},
-		Skipped:   make([]State, 16),
-		Succeeded: make([]State, 16),
-		Failed:    make([]State, 16),
-		TimedOut:  make([]State, 16),
-		Cancelled: make([]State, 16),
+		Planned:   {Starting, "", "", "", "", "", "", "", Planned, Skipped, Failed, Cancelled, "", "", "", "", ""},
+		Starting:  {"", Running, Planned, "", "", "", "", "", "", "", "", Cancelled, "", "", "", "", Lost},
+		Running:   {"", "", Planned, Succeeded, Failed, TimedOut, Cancelled, Lost, "", "", "", Running, "", "", "", "", Lost},
+		Lost:      {"", "", Planned, Succeeded, Failed, TimedOut, Cancelled, "", "", "", "", "", Succeeded, Failed, "", Planned, Lost},
+		Skipped:   make([]State, 17),
+		Succeeded: make([]State, 17),
+		Failed:    make([]State, 17),
+		TimedOut:  make([]State, 17),
+		Cancelled: make([]State, 17),
 	}
 	for _, state := range States {
 		for i, e := range events {
@@ -267,4 +267,30 @@ func FuzzParseID(f *testing.F) {
 			t.Errorf("ParseID(%q) = %q, %v", id, job, due)
 		}
 	})
+}
+
+// After the ledger went back, what was under way never starts again by itself:
+// neither for being idempotent, nor for a retry, nor because its host says that
+// this attempt did not start.
+func TestForgotten(t *testing.T) {
+	for _, state := range []State{Starting, Running, Lost} {
+		r := in(state)
+		r.Policy.Idempotent, r.Policy.Retries, r.Policy.RetryOn = true, 3, []State{Failed}
+		r = follow(t, r, Vanished{N: 1, Reason: "forgotten: restored", Forgotten: true})
+		if r.State != Lost || r.Attempts[0].State != AttemptLost {
+			t.Fatalf("%s became %s", state, r.State)
+		}
+		if state == Starting && r.Attempts[0].StartedAt.IsZero() {
+			t.Error("a starting attempt holds the slot from no time on")
+		}
+		if got := follow(t, r, Refused{N: 1, Proof: "guard: disk full"}); got.State != Cancelled {
+			t.Errorf("%s, then refused by its host: %s", state, got.State)
+		}
+		if got := follow(t, r, Ended{N: 1, As: Failed, Code: 1}); got.State != Failed {
+			t.Errorf("%s, then failed: %s", state, got.State)
+		}
+		if got := follow(t, r, Rerun{Why: "checked"}); got.State != Planned || got.Cancel != "" {
+			t.Errorf("%s, then started again by a person: %s, %q", state, got.State, got.Cancel)
+		}
+	}
 }
