@@ -43,6 +43,11 @@ var (
 	Usual  = []Event{Failed, TimedOut, Lost, Skipped, Recovered}
 )
 
+// Halted is no end of a run, and told to every target whatever a job says:
+// nothing is started any more, since the ledger went back in time. The message
+// has no job and no run.
+const Halted Event = "halted"
+
 // Message says how a run ended. Its JSON form is what the webhook sends.
 type Message struct {
 	Key       string        `json:"key"` // same key, same message

@@ -117,6 +117,8 @@ func headline(m Message) string {
 		return on + " succeeded"
 	case Recovered:
 		return on + " succeeded again"
+	case Halted:
+		return "scheduling is halted" + because(m)
 	}
 	return strings.TrimSpace(on + " " + string(m.Event) + because(m))
 }
