@@ -32,6 +32,7 @@ type reads interface {
 	Spec(ctx context.Context, hash string) ([]byte, error)
 	Owners(ctx context.Context, now time.Time) ([]string, error)
 	Notices(ctx context.Context, runID string) ([]ledger.Notice, error)
+	Mark(ctx context.Context) (ledger.Mark, error)
 	Close() error
 }
 
@@ -87,8 +88,16 @@ func (m marked) Pause(ctx context.Context, job string, p ledger.Pause) error {
 	return writeOnly("pause", func() error { return m.l.Pause(ctx, job, p) })
 }
 
-func (m marked) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error {
-	return writeOnly("beat", func() error { return m.l.Beat(ctx, owner, now, ttl) })
+func (m marked) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) (ledger.Mark, error) {
+	return write("beat", func() (ledger.Mark, error) { return m.l.Beat(ctx, owner, now, ttl) })
+}
+
+func (m marked) Halt(ctx context.Context, why string) error {
+	return writeOnly("halt", func() error { return m.l.Halt(ctx, why) })
+}
+
+func (m marked) Resume(ctx context.Context, now time.Time, fences int64, mark ledger.Mark) error {
+	return writeOnly("resume", func() error { return m.l.Resume(ctx, now, fences, mark) })
 }
 
 func (m marked) Leave(ctx context.Context, owner string) error {

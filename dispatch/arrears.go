@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -87,6 +88,10 @@ func (d *Dispatcher) occur(a arrears) {
 			break
 		}
 		d.Log.Error("missed due times are not recorded yet; trying again", "job", a.job.Name, "error", err)
+		if errors.Is(err, ledger.ErrWentBack) {
+			d.distrust(err)
+			return
+		}
 		if !d.rest(d.work, pause) {
 			return
 		}

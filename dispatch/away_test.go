@@ -27,9 +27,9 @@ func (l *awayLedger) Write(ctx context.Context, changes ...ledger.Change) ([]led
 	return l.Ledger.Write(ctx, changes...)
 }
 
-func (l *awayLedger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error {
+func (l *awayLedger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) (ledger.Mark, error) {
 	if l.away.Load() {
-		return errAway
+		return ledger.Mark{}, errAway
 	}
 	return l.Ledger.Beat(ctx, owner, now, ttl)
 }

@@ -80,6 +80,11 @@ type Options struct {
 	// was not delivered then; a delivery that comes later still finds the run
 	// there and changes nothing. Default 75s.
 	Settled time.Duration
+	// Seen is the furthest that this machine has seen of the ledger, zero if it
+	// remembers nothing. Remember, if set, keeps what is seen for the next start;
+	// it is not called twice at a time.
+	Seen     ledger.Mark
+	Remember func(ledger.Mark) error
 	// Observe, if set, is called after every change of a run has been stored.
 	// It must not block.
 	Observe func(run.Run)
@@ -111,10 +116,12 @@ type Dispatcher struct {
 	receivers map[string]notifier.Notifier // by target
 	specs     map[string]job.Job           // by hash
 	freed     []string                     // jobs whose slot came free in a step
+	halted    error                        // why nothing is started any more; see epoch.go
 	picking   sync.Mutex                   // one least-busy pick at a time
 
 	replan chan struct{} // the generation changed
 	outbox chan struct{} // a notice was written
+	alarm  chan struct{} // closed when this dispatcher halts
 
 	work    context.Context // for drivers; outlives the stop by Drain
 	stop    <-chan struct{} // closed when Run was told to stop
@@ -153,6 +160,7 @@ func New(o Options) *Dispatcher {
 		specs:   map[string]job.Job{},
 		replan:  make(chan struct{}, 1),
 		outbox:  make(chan struct{}, 1),
+		alarm:   make(chan struct{}),
 
 		receivers: o.Receivers,
 	}
@@ -174,6 +182,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	var upkeep sync.WaitGroup // goes on while draining
 	upkeep.Go(func() { d.every(work, beatEvery, d.beat) })
 	upkeep.Go(func() { d.deliver(work) })
+	upkeep.Go(func() { d.raise(work) })
 	var planning sync.WaitGroup
 	planning.Go(func() { d.plan(ctx) })
 	planning.Go(func() { d.every(ctx, sweepEvery, d.sweep) })
@@ -196,10 +205,15 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return d.leave()
 }
 
-// leave gives what this dispatcher still owns to the others at once.
+// leave gives what this dispatcher still owns to the others at once. A last beat
+// makes a copy of the ledger from before the end an old one.
 func (d *Dispatcher) leave() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	d.beat(ctx)
+	if d.Halted() != nil {
+		return nil
+	}
 	return d.Ledger.Leave(ctx, d.owner)
 }
 
@@ -214,12 +228,6 @@ func (d *Dispatcher) every(ctx context.Context, interval time.Duration, f func(c
 			return
 		case <-tick.C:
 		}
-	}
-}
-
-func (d *Dispatcher) beat(ctx context.Context) {
-	if err := d.Ledger.Beat(ctx, d.owner, d.now(), beatTTL); err != nil && ctx.Err() == nil {
-		d.Log.Error("this scheduler's beat is not recorded; others may take its runs over", "error", err)
 	}
 }
 

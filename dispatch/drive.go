@@ -43,7 +43,7 @@ func (d *Dispatcher) drive(ctx context.Context, r run.Run, recorded chan<- struc
 			continue
 		case errors.Is(err, errStopping), errors.Is(err, errLater):
 			return nil
-		case ctx.Err() != nil, d.Stepwise:
+		case ctx.Err() != nil, d.Stepwise, errors.Is(err, ErrHalted):
 			return err
 		}
 		d.Log.Error("run does not get on", "run", r.ID, "state", r.State, "error", err)
@@ -82,6 +82,9 @@ var (
 func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
 	if d.stopping() {
 		return r, errStopping
+	}
+	if err := d.Halted(); err != nil {
+		return r, err
 	}
 	if wait := r.NotBefore.Sub(d.now()); wait > 0 {
 		return d.hold(ctx, r, run.Wait{Until: r.NotBefore, Reason: r.Reason}, nil, wait)
@@ -156,6 +159,9 @@ func (d *Dispatcher) intend(ctx context.Context, j job.Job, r run.Run, from stri
 // send brings the order of a starting run to its host. The go is committed
 // while the guard stands ready, and only then told to it.
 func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
+	if err := d.Halted(); err != nil {
+		return r, err
+	}
 	a := *r.Attempt()
 	host, order, err := d.order(ctx, r)
 	if err != nil {
@@ -168,6 +174,9 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 	grant := func(ctx context.Context) error {
 		if d.stopping() {
 			return errStopping
+		}
+		if err := d.Halted(); err != nil {
+			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, grantWithin)
 		defer cancel()

@@ -123,9 +123,9 @@ func (f *frail) Pause(ctx context.Context, name string, p ledger.Pause) error {
 	return f.Ledger.Pause(ctx, name, p)
 }
 
-func (f *frail) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error {
+func (f *frail) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) (ledger.Mark, error) {
 	if err := f.gone(); err != nil {
-		return err
+		return ledger.Mark{}, err
 	}
 	return f.Ledger.Beat(ctx, owner, now, ttl)
 }

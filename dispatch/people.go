@@ -59,6 +59,9 @@ func (d *Dispatcher) Jobs(ctx context.Context) ([]job.Job, error) {
 // as soon as it is in the ledger. A pause does not stop it; the overlap policy
 // applies.
 func (d *Dispatcher) RunNow(ctx context.Context, name, by string) (run.Run, error) {
+	if err := d.Halted(); err != nil {
+		return run.Run{}, fmt.Errorf("run job %s now: %w", name, err)
+	}
 	j, err := d.Job(ctx, name)
 	if err != nil {
 		return run.Run{}, err
@@ -108,6 +111,9 @@ func (d *Dispatcher) Resolve(ctx context.Context, id string, as run.State, why s
 
 // Rerun starts a lost run again, on a person's word.
 func (d *Dispatcher) Rerun(ctx context.Context, id, why string) (run.Run, error) {
+	if err := d.Halted(); err != nil {
+		return run.Run{}, fmt.Errorf("rerun %s: %w", id, err)
+	}
 	r, err := d.decideOn(ctx, id, run.Rerun{Why: why})
 	if err == nil && r.Owner == d.owner {
 		d.start(ctx, r)

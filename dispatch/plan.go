@@ -42,8 +42,12 @@ func (p *planned) advance(t time.Time) {
 // whose schedule was edited is owed by its old schedule until now and by the
 // new one from now on; one that was retired is in force again from now on. On an
 // error the file before is still the one at work; what a job owed until now may
-// have been recorded. Repeating is safe.
+// have been recorded. It wraps [ledger.ErrWentBack] if the ledger is older than
+// what was seen of it. Repeating is safe.
 func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string]notifier.Notifier) error {
+	if err := d.check(ctx); err != nil {
+		return fmt.Errorf("load %s: %w", f.Path, err)
+	}
 	at := d.now()
 	known := map[string]ledger.Job{}
 	jobs, err := d.Ledger.Jobs(ctx)
@@ -67,7 +71,7 @@ func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string
 			}
 		}
 		next.jobs[j.Name] = p
-		specs = append(specs, ledger.JobSpec{Name: j.Name, Hash: j.Hash(), When: j.WhenHash(), Body: j.Body()})
+		specs = append(specs, specOf(j))
 	}
 	if err := d.Ledger.PutJobs(ctx, at, specs...); err != nil {
 		return fmt.Errorf("load %s: %w", f.Path, err)
@@ -79,6 +83,11 @@ func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string
 	}
 	d.swap(next, known, receivers)
 	return nil
+}
+
+// specOf is a job of the file as the ledger keeps it.
+func specOf(j job.Job) ledger.JobSpec {
+	return ledger.JobSpec{Name: j.Name, Hash: j.Hash(), When: j.WhenHash(), Body: j.Body()}
 }
 
 // owe sets from when on a job that the ledger knows is owed. If its schedule
@@ -156,6 +165,9 @@ func (d *Dispatcher) plan(ctx context.Context) {
 			return
 		case <-timer.C:
 		case <-d.replan:
+		}
+		if d.Halted() != nil {
+			return
 		}
 		for _, a := range d.due(d.now()) {
 			d.drivers.Go(func() { d.occur(a) })

@@ -119,9 +119,9 @@ func (l *heldLedger) Runs(ctx context.Context, q ledger.Query) ([]run.Run, error
 	return l.Ledger.Runs(ctx, q)
 }
 
-func (l *heldLedger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error {
+func (l *heldLedger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) (ledger.Mark, error) {
 	if err := l.wait(ctx); err != nil {
-		return err
+		return ledger.Mark{}, err
 	}
 	return l.Ledger.Beat(ctx, owner, now, ttl)
 }

@@ -16,6 +16,9 @@ import (
 // that are gone, carries on with its own that nobody drives, repeats
 // cancellations, and asks the hosts of lost runs for news.
 func (d *Dispatcher) sweep(ctx context.Context) {
+	if d.Halted() != nil {
+		return
+	}
 	if err := d.sweepOnce(ctx); err != nil && ctx.Err() == nil {
 		d.Log.Error("sweep", "error", err)
 	}

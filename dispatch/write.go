@@ -102,6 +102,10 @@ func (d *Dispatcher) store(ctx context.Context, was, next run.Run, effects []run
 			}
 			return out, nil
 		}
+		if errors.Is(err, ledger.ErrWentBack) {
+			d.distrust(err)
+			return ledger.Outcome{}, d.Halted()
+		}
 		if ctx.Err() != nil {
 			return ledger.Outcome{}, fmt.Errorf("record run %s as %s: %w", next.ID, next.State, err)
 		}

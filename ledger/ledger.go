@@ -49,7 +49,8 @@ func (e *BusyError) Error() string {
 
 // Ledger is the durable record. Methods are safe for concurrent use. Stored
 // times are UTC with millisecond precision. Reads see every write that was
-// acknowledged before they began. Errors that are none of this package's
+// acknowledged before they began. A ledger that finds out that it has lost one
+// of its own says [ErrWentBack]. Errors that are none of this package's
 // sentinels mean that the ledger could not be reached or did not answer; a
 // write has then either happened or not, and repeating it tells which.
 type Ledger interface {
@@ -92,8 +93,20 @@ type Ledger interface {
 	// Repeating is safe, the first pause's author and time stay.
 	Pause(ctx context.Context, job string, p Pause) error
 
-	// Beat says that owner lives until now+ttl. Repeating is what it is for.
-	Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error
+	// Beat says that owner lives until now+ttl, and returns the ledger's mark,
+	// which has grown by this beat. Repeating is what it is for.
+	Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) (Mark, error)
+	// Mark returns the ledger's mark as it stands, zero for a DynamoDB table that
+	// has had no beat.
+	Mark(ctx context.Context) (Mark, error)
+	// Halt records that the ledger went back and that nobody may schedule by it:
+	// its mark says why from now on. Repeating is safe, the first reason stays.
+	Halt(ctx context.Context, why string) error
+	// Resume makes a ledger that went back one to schedule by: every job in force
+	// is owed from now on, every job's last fencing number grows by fences, and
+	// last of all the mark becomes m, without Halted. m.Beats must be above all
+	// that was seen. Repeating is safe.
+	Resume(ctx context.Context, now time.Time, fences int64, m Mark) error
 	// Owners returns the owners whose last beat has not run out at now, sorted.
 	Owners(ctx context.Context, now time.Time) ([]string, error)
 	// Leave forgets an owner at once, so that others take over without waiting.

@@ -108,6 +108,7 @@ type Status struct {
 	Started time.Time `json:"started_at"`
 	Jobs    int       `json:"jobs"`
 	Running int       `json:"running"`
+	Halted  string    `json:"halted,omitempty"` // why nothing is started any more
 }
 
 // Ask is the body of every request that changes something.

@@ -108,6 +108,8 @@ func problem(err error) *Problem {
 		p.Status, p.Hint = http.StatusConflict, "run solocron plan again"
 	case errors.Is(err, dispatch.ErrBadJob):
 		p.Status, p.Hint = http.StatusBadRequest, "solocron apply brings the scheduler to the version of this command line"
+	case errors.Is(err, dispatch.ErrHalted):
+		p.Status, p.Hint = http.StatusServiceUnavailable, hintWentBack
 	case errors.Is(err, ledger.ErrNotFound):
 		p.Status, p.Hint = http.StatusNotFound, "solocron runs lists the runs"
 	case errors.As(err, &move):
@@ -116,10 +118,15 @@ func problem(err error) *Problem {
 	return p
 }
 
+const hintWentBack = "stop the schedulers and run solocron ledger resume, which shows what is missing"
+
 func (s *Server) status(r *http.Request) (any, error) {
 	v := Status{Version: s.Version, Owner: s.Dispatcher.Owner(), Ledger: s.Ledger, Started: s.Started.UTC()}
 	if f := s.Dispatcher.File(); f != nil {
 		v.File, v.Jobs = f.Path, len(f.Jobs)
+	}
+	if err := s.Dispatcher.Halted(); err != nil {
+		v.Halted = err.Error()
 	}
 	busy, err := s.Dispatcher.Ledger.Busy(r.Context())
 	for _, n := range busy {

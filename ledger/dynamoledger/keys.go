@@ -25,6 +25,7 @@ import (
 //	PARCELS          <write>     notices of a write that had too many for one transaction
 //	STRAYS           <run>       a run that went before its notices were settled
 //	OWNER            <owner>     until when an owner lives
+//	MARK             -           the ledger's mark
 //
 // OPEN is what other tables would make a sparse global index, which answers
 // with what was true some time ago. These items are written in the runs' own
@@ -37,6 +38,7 @@ const (
 	owners   = "OWNER"
 	parcels  = "PARCELS"
 	strays   = "STRAYS"
+	marks    = "MARK"
 	alone    = "-" // the sort key where there is one item
 )
 

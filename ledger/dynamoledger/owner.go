@@ -6,20 +6,26 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/solocron/solocron/ledger"
 )
 
 const attrUntil = "until" // ms
 
 // Beat implements [ledger.Ledger]. The time to live only clears up: until
 // tells whether an owner lives.
-func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error {
+func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) (ledger.Mark, error) {
 	until := now.Add(ttl)
 	i := key(owners, owner)
 	i[attrUntil], i[attrTTL] = millis(until), number(until.Add(time.Hour).Unix())
-	return l.owner(ctx, "beat of ", owner, func(ctx context.Context) error {
+	err := l.owner(ctx, "beat of ", owner, func(ctx context.Context) error {
 		_, err := l.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &l.table, Item: i})
 		return err
 	})
+	if err != nil {
+		return ledger.Mark{}, err
+	}
+	return l.advance(ctx, now)
 }
 
 // Leave implements [ledger.Ledger].

@@ -18,9 +18,7 @@ func Reopen(t *testing.T, place Place) {
 		Run: starting("a", 1, "h"), Slot: ledger.Slot{Op: ledger.SlotTake},
 		Detail: &detail, Notices: []ledger.Notice{notice("n", 0)},
 	})[0]
-	if err := l.Beat(t.Context(), "o", base, time.Minute); err != nil {
-		t.Fatal(err)
-	}
+	mark := must(l.Beat(t.Context(), "o", base, time.Minute))(t)
 	before := job(t, l, "a")
 	for range 2 { // repeating is safe
 		if err := l.Close(); err != nil {
@@ -36,6 +34,7 @@ func Reopen(t *testing.T, place Place) {
 	same(t, "job", job(t, l, "a"), before)
 	same(t, "details", must(l.Details(t.Context(), r.ID))(t), []ledger.Detail{detail})
 	same(t, "owners", must(l.Owners(t.Context(), base))(t), []string{"o"})
+	same(t, "mark", must(l.Mark(t.Context()))(t), mark)
 	same(t, "notices", noticeIDs(takeAll(t, l, base)), []string{"n"})
 	same(t, "spec", string(must(l.Spec(t.Context(), "hash of a"))(t)), `{"a":1}`)
 	wantBusy(t, outcomes(t, l, take(starting("a", 2, "h")))[0].Err, r.ID)
@@ -46,7 +45,7 @@ func Reopen(t *testing.T, place Place) {
 func Share(t *testing.T, place Place) {
 	for name, test := range map[string]func(*testing.T, ...ledger.Ledger){
 		"create": raceCreate, "take": raceTake, "change": raceChange,
-		"share": raceShare, "replace": raceReplace, "crossing jobs": raceCrossing, "notices": raceNotices,
+		"share": raceShare, "replace": raceReplace, "beats": raceBeats, "crossing jobs": raceCrossing, "notices": raceNotices,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -121,7 +121,7 @@ var ownerCases = map[string]func(*testing.T, ledger.Ledger){
 		}
 		beat := func(owner string, after time.Duration) {
 			t.Helper()
-			if err := l.Beat(t.Context(), owner, base.Add(after), 10*time.Second); err != nil {
+			if _, err := l.Beat(t.Context(), owner, base.Add(after), 10*time.Second); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -27,7 +27,7 @@ type Place func(t *testing.T) Open
 // Run tests all that one handle of the ledger promises.
 func Run(t *testing.T, open Open) {
 	groups := []map[string]func(*testing.T, ledger.Ledger){
-		runCases, queryCases, slotCases, raceCases, detailCases, noticeCases, jobCases, retireCases, ownerCases, pruneCases, contextCases,
+		runCases, queryCases, slotCases, raceCases, detailCases, noticeCases, jobCases, retireCases, ownerCases, markCases, pruneCases, contextCases,
 	}
 	for _, cases := range groups {
 		for name, test := range cases {

@@ -154,7 +154,8 @@ var contextCases = map[string]func(*testing.T, ledger.Ledger){
 		wantErr(t, err, context.Canceled)
 		_, err = l.Runs(ctx, ledger.Query{})
 		wantErr(t, err, context.Canceled)
-		wantErr(t, l.Beat(ctx, "o", base, time.Minute), context.Canceled)
+		_, err = l.Beat(ctx, "o", base, time.Minute)
+		wantErr(t, err, context.Canceled)
 		put(t, l, occurrence("b", 1)) // the ledger goes on
 	},
 }

@@ -129,13 +129,50 @@ func (l *Ledger) Pause(_ context.Context, name string, p ledger.Pause) error {
 }
 
 // Beat implements [ledger.Ledger].
-func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error {
+func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) (ledger.Mark, error) {
 	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
+		return ledger.Mark{}, context.Cause(ctx)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.owners[owner] = at(now.Add(ttl))
+	l.mark.Beats++
+	l.mark.At = at(now)
+	return l.mark, nil
+}
+
+// Mark implements [ledger.Ledger].
+func (l *Ledger) Mark(context.Context) (ledger.Mark, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mark, nil
+}
+
+// Halt implements [ledger.Ledger].
+func (l *Ledger) Halt(_ context.Context, why string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mark.Halted = cmp.Or(l.mark.Halted, why)
+	return nil
+}
+
+// Resume implements [ledger.Ledger].
+func (l *Ledger) Resume(_ context.Context, now time.Time, fences int64, m ledger.Mark) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, j := range l.jobs {
+		if j.Current() != "" && j.Since.Before(at(now)) {
+			j.Since = at(now)
+		}
+		l.jobs[name] = j
+		slot := l.slots[name] // one that was never taken goes on from above too
+		l.slots[name] = slot
+	}
+	for name, s := range l.slots {
+		s.Fence += fences
+		l.slots[name] = s
+	}
+	l.mark = ledger.Mark{Ledger: m.Ledger, Beats: m.Beats, At: at(now)}
 	return nil
 }
 

@@ -6,10 +6,12 @@ package memledger
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +33,7 @@ type Ledger struct {
 	details map[string]map[int]ledger.Detail
 	owners  map[string]time.Time // until when
 	notices map[string]*letter
+	mark    ledger.Mark
 }
 
 // record is a run with the columns by which it is found. The run is copied
@@ -52,6 +55,7 @@ func New() *Ledger {
 		runs: map[string]*record{}, open: map[string]*record{}, byJob: map[string][]*record{}, through: map[string]*record{},
 		slots: map[string]sqlrow.Slot{}, jobs: map[string]ledger.Job{}, specs: map[string][]byte{},
 		details: map[string]map[int]ledger.Detail{}, owners: map[string]time.Time{}, notices: map[string]*letter{},
+		mark: ledger.Mark{Ledger: strings.ToLower(rand.Text())},
 	}
 }
 

@@ -139,7 +139,7 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	b := begin()
+	b := l.begin()
 	got := map[string]string{}
 	for _, setting := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 		b.Queue("SELECT current_setting($1)", setting).QueryRow(func(row pgx.Row) error {
@@ -192,5 +192,56 @@ func TestFault30LockedTables(t *testing.T) {
 	out, err := l.Write(t.Context(), ledger.Change{Run: occurrence(1)})
 	if err != nil || out[0].Err != nil {
 		t.Errorf("afterwards: %v %v", err, out)
+	}
+}
+
+// A server that has lost one of the last writes that it had acknowledged takes
+// none any more. What it never had is not asked for.
+func TestLostWrite(t *testing.T) {
+	url := pgtest.URL(t)
+	conn := dial(t, url)
+	defer conn.Close(t.Context())
+	forget := func(n int) {
+		t.Helper()
+		const stmt = `DELETE FROM solocron.writes WHERE nonce IN (SELECT nonce FROM solocron.writes ORDER BY at DESC LIMIT $1)`
+		if _, err := conn.Exec(t.Context(), stmt, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, last := range map[string]func(*Ledger) error{
+		"write": func(l *Ledger) error { _, err := l.Write(t.Context(), ledger.Change{Run: occurrence(1)}); return err },
+		"beat":  func(l *Ledger) error { _, err := l.Beat(t.Context(), "o", time.Now(), time.Minute); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, other := open(t, url), open(t, url)
+			if err := last(l); err != nil {
+				t.Fatal(err)
+			}
+			forget(1)
+			before, err := other.Mark(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, written := l.Write(t.Context(), ledger.Change{Run: occurrence(2)})
+			_, beaten := l.Beat(t.Context(), "o", time.Now(), time.Minute)
+			paused := l.Pause(t.Context(), "job", ledger.Pause{})
+			for what, err := range map[string]error{"write": written, "beat": beaten, "pause": paused} {
+				if !errors.Is(err, ledger.ErrWentBack) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if after, err := other.Mark(t.Context()); err != nil || after != before {
+				t.Errorf("the mark went from %v to %v, %v", before, after, err)
+			}
+			if _, err := other.Run(t.Context(), occurrence(2).ID); !errors.Is(err, ledger.ErrNotFound) {
+				t.Errorf("the write is there: %v", err)
+			}
+			if err := l.Halt(t.Context(), "lost a write"); err != nil {
+				t.Errorf("halt: %v", err)
+			}
+			if m, err := other.Beat(t.Context(), "other", time.Now(), time.Minute); err != nil || m.Halted != "lost a write" {
+				t.Errorf("the others hear %q, %v", m.Halted, err)
+			}
+		})
 	}
 }

@@ -22,6 +22,7 @@ const (
 	insufficientPrivilege = "42501"
 	dataCorrupted         = "XX001"
 	indexCorrupted        = "XX002"
+	divisionByZero        = "22012" // by isKept alone
 )
 
 // explain says what was done in which database, in the port's words.
@@ -29,6 +30,8 @@ func (l *Ledger) explain(op string, err error) error {
 	switch sqlState(err) {
 	case diskFull:
 		err = fmt.Errorf("%w: %w", ledger.ErrFull, err)
+	case divisionByZero:
+		err = fmt.Errorf("%w: the server has lost a write that it had acknowledged", ledger.ErrWentBack)
 	case dataCorrupted, indexCorrupted:
 		err = fmt.Errorf("%w: %w", ledger.ErrCorrupt, err)
 	case insufficientPrivilege:

@@ -3,6 +3,7 @@ package pgledger
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"time"
@@ -66,9 +67,37 @@ func (l *Ledger) Check(ctx context.Context, job string, through time.Time) error
 }
 
 // Beat implements [ledger.Ledger].
-func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error {
-	_, err := l.exec(ctx, "beat of "+owner, sqlrow.Beat, owner, now.Add(ttl).UnixMilli())
-	return err
+func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) (m ledger.Mark, err error) {
+	nonce := rand.Text()
+	err = l.batch(ctx, "beat of "+owner, func(b *pgx.Batch) {
+		b.Queue(sqlrow.Beat, owner, now.Add(ttl).UnixMilli())
+		b.Queue(leaveNonce, nonce)
+		b.Queue(sqlrow.Advance, now.UnixMilli()).QueryRow(func(row pgx.Row) (err error) {
+			m, err = sqlrow.ScanMark(row.Scan)
+			return err
+		})
+	})
+	if err == nil {
+		l.acks.add(nonce)
+	}
+	return m, err
+}
+
+// Halt implements [ledger.Ledger]. It asks nothing first: what it is about is
+// that the answer was no.
+func (l *Ledger) Halt(ctx context.Context, why string) error {
+	if _, err := l.pool.Exec(ctx, sqlrow.Halt, sqlrow.Text(why)); err != nil {
+		return l.explain("halt", err)
+	}
+	return nil
+}
+
+// Resume implements [ledger.Ledger].
+func (l *Ledger) Resume(ctx context.Context, now time.Time, fences int64, m ledger.Mark) error {
+	return l.batch(ctx, "resume", func(b *pgx.Batch) {
+		b.Queue(sqlrow.RenewJobs, now.UnixMilli(), fences)
+		b.Queue(sqlrow.SetMark, m.Ledger, m.Beats, now.UnixMilli())
+	})
 }
 
 // Leave implements [ledger.Ledger].

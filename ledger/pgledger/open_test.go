@@ -83,7 +83,8 @@ func dial(t *testing.T, url string) *pgx.Conn {
 	return conn
 }
 
-func TestNewerSchema(t *testing.T) {
+// An older program refuses the schema of a newer one.
+func TestFault37NewerSchema(t *testing.T) {
 	url := pgtest.URL(t)
 	l := open(t, url)
 	if _, err := l.pool.Exec(t.Context(), `UPDATE solocron.schema SET version = 99`); err != nil {

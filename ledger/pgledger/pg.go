@@ -13,7 +13,9 @@
 //
 // What can go wrong: a server that acknowledges commits and then forgets them,
 // such as a standby promoted without the latest of an asynchronous primary,
-// takes the ledger back in time.
+// takes the ledger back in time. Each transaction therefore asks first whether
+// the nonces of this handle's last acknowledged writes are still there; once they
+// are not, nothing is written any more but with [ledger.ErrWentBack].
 package pgledger
 
 import (
@@ -36,6 +38,7 @@ type Ledger struct {
 	sqlrow.Reader
 	pool *pgxpool.Pool
 	name string // of the database, for errors
+	acks acks
 }
 
 var _ ledger.Ledger = (*Ledger)(nil)
@@ -82,7 +85,7 @@ func connect(ctx context.Context, url string) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", name(config), err)
 	}
-	l := &Ledger{pool: pool, name: name(config)}
+	l := &Ledger{pool: pool, name: name(config), acks: acks{most: int(config.MaxConns)}}
 	l.Reader = sqlrow.Reader{
 		DB: stdlib.OpenDBFromPool(pool), Dialect: sqlrow.PostgreSQL, Explain: l.explain, Timeout: readTimeout,
 	}
@@ -124,7 +127,7 @@ func (l *Ledger) batch(ctx context.Context, op string, queue func(*pgx.Batch)) e
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	err := retry(func() error {
-		b := begin()
+		b := l.begin()
 		queue(b)
 		b.Queue("COMMIT")
 		return l.pool.SendBatch(ctx, b).Close()
@@ -135,10 +138,14 @@ func (l *Ledger) batch(ctx context.Context, op string, queue func(*pgx.Batch)) e
 	return nil
 }
 
-// begin starts a transaction with its limits.
-func begin() *pgx.Batch {
+// begin starts a transaction with its limits, which ends at once on a server
+// that has forgotten this handle's last acknowledged writes.
+func (l *Ledger) begin() *pgx.Batch {
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
 	b.Queue(limits)
+	if nonces := l.acks.nonces(); len(nonces) > 0 {
+		b.Queue(isKept, nonces, len(nonces))
+	}
 	return b
 }

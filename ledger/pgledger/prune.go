@@ -12,7 +12,7 @@ import (
 // pruneRuns is how many runs go in one transaction.
 const pruneRuns = 200
 
-// pruneNonces forgets writes that nobody can be asking about any more.
+// pruneNonces forgets writes that nobody can be asking about any more; see keptFor.
 const pruneNonces = `DELETE FROM solocron.writes WHERE at < now() - interval '1 hour'`
 
 // Prune implements [ledger.Ledger]. It passes over runs that a writer has
@@ -48,7 +48,7 @@ func (l *Ledger) pruneSome(ctx context.Context, before time.Time) (n int, err er
 		}
 		defer conn.Release() // closes a connection that is still in its transaction
 		var ids []string
-		b := begin()
+		b := l.begin()
 		b.Queue(sqlrow.Prunable, before.UnixMilli(), pruneRuns).Query(func(rows pgx.Rows) (err error) {
 			ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
 			return err

@@ -39,7 +39,7 @@ func (l *Ledger) write(ctx context.Context, changes []ledger.Change) ([]ledger.O
 	}
 	defer conn.Release() // closes a connection that is still in its transaction
 	jobs := jobsOf(changes)
-	rows, err := lock(ctx, conn, jobs, changes)
+	rows, err := l.lock(ctx, conn, jobs, changes)
 	if err != nil {
 		if refused(err) || ctx.Err() != nil {
 			return nil, err
@@ -55,16 +55,22 @@ func (l *Ledger) write(ctx context.Context, changes []ledger.Change) ([]ledger.O
 	crash.Before("postgres", "commit")
 	err = commit(ctx, conn, nonce, stmts)
 	crash.After("postgres", "commit")
+	if err == nil && len(stmts) > 0 {
+		l.acks.add(nonce)
+	}
 	if err == nil || refused(err) {
 		return outcomes, err
 	}
 	written, lookup := l.written(ctx, nonce, jobs)
-	if lookup != nil {
+	switch {
+	case sqlState(lookup) == divisionByZero:
+		return nil, lookup
+	case lookup != nil:
 		return nil, fmt.Errorf("commit, outcome unknown: %w", errors.Join(err, lookup))
-	}
-	if !written {
+	case !written:
 		return nil, fmt.Errorf("%w: %w", errNothing, err)
 	}
+	l.acks.add(nonce)
 	return outcomes, nil
 }
 
@@ -92,13 +98,13 @@ const (
 // lock begins the transaction and locks what the changes are about. A run that
 // is about to be created has no row to lock; its job's stands for it, and so
 // the jobs come first, in one order for everybody.
-func lock(ctx context.Context, conn *pgxpool.Conn, jobs []string, changes []ledger.Change) (locked, error) {
+func (l *Ledger) lock(ctx context.Context, conn *pgxpool.Conn, jobs []string, changes []ledger.Change) (locked, error) {
 	var ids []string
 	for _, c := range changes {
 		ids = append(ids, c.Run.ID)
 	}
 	state := locked{map[string]*sqlrow.Run{}, map[string]sqlrow.Slot{}}
-	b := begin()
+	b := l.begin()
 	b.Queue(makeJobs, jobs)
 	b.Queue(lockJobs, jobs).Query(func(rows pgx.Rows) error {
 		var name string
@@ -141,7 +147,7 @@ func commit(ctx context.Context, conn *pgxpool.Conn, nonce string, stmts []sqlro
 		b.Queue(s.SQL, s.Args...)
 	}
 	if len(stmts) > 0 {
-		b.Queue(`INSERT INTO solocron.writes (nonce) VALUES ($1)`, nonce)
+		b.Queue(leaveNonce, nonce)
 	}
 	b.Queue("COMMIT")
 	return conn.SendBatch(ctx, b).Close()
@@ -156,15 +162,15 @@ const lookupPause = 100 * time.Millisecond
 // the transaction made can't be seen before; making them again waits for it.
 func (l *Ledger) written(ctx context.Context, nonce string, jobs []string) (found bool, err error) {
 	for {
-		b := begin()
+		b := l.begin()
 		b.Queue(makeJobs, jobs)
 		b.Queue(lockJobs, jobs)
 		b.Queue(`SELECT EXISTS (SELECT FROM solocron.writes WHERE nonce = $1)`, nonce).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&found)
 		})
 		b.Queue("COMMIT")
-		if err = l.pool.SendBatch(ctx, b).Close(); err == nil {
-			return found, nil
+		if err = l.pool.SendBatch(ctx, b).Close(); err == nil || sqlState(err) == divisionByZero {
+			return found, err
 		}
 		select {
 		case <-ctx.Done():

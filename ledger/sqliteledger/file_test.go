@@ -138,6 +138,12 @@ func TestDamaged(t *testing.T) {
 		save(t, path, sound[:len(sound)/2])
 		refused(t, path, ledger.ErrCorrupt)
 	})
+	t.Run("made longer", func(t *testing.T) {
+		save(t, path, append(bytes.Clone(sound), make([]byte, 64<<10)...))
+		if n, err := count(path, ledger.Mark{}); err == nil && n != 500 || err != nil && !errors.Is(err, ledger.ErrCorrupt) {
+			t.Fatalf("%d runs, %v", n, err)
+		}
+	})
 	t.Run("a page of zeros", func(t *testing.T) {
 		b := bytes.Clone(sound)
 		clear(b[4096:8192])
@@ -155,13 +161,14 @@ func TestDamaged(t *testing.T) {
 }
 
 // Flipped bits are found, or harmless to the number of runs: a ledger never
-// starts with fewer than it held.
-func TestFlippedBits(t *testing.T) {
+// starts with fewer than it held, and its mark is as it was. What is found is
+// left as it is, and the error says what to do.
+func TestFault32FlippedBits(t *testing.T) {
 	const runs = 300
 	path := filled(t, runs)
 	sound := content(t, path)
 	rnd := rand.New(rand.NewPCG(1, 2))
-	found := 0
+	found, mark := 0, markOf(t, path)
 	for range 150 {
 		b := bytes.Clone(sound)
 		at := rnd.IntN(len(b))
@@ -169,9 +176,17 @@ func TestFlippedBits(t *testing.T) {
 			b[(at+i)%len(b)] ^= 1 << rnd.IntN(8)
 		}
 		save(t, path, b)
-		n, err := count(path)
+		n, err := count(path, mark)
 		switch {
-		case errors.Is(err, ledger.ErrCorrupt) || errors.Is(err, ledger.ErrNewer):
+		case errors.Is(err, ledger.ErrCorrupt):
+			found++
+			if !strings.Contains(err.Error(), "restore a backup") {
+				t.Errorf("at %d: no remedy in %v", at, err)
+			}
+			if !bytes.Equal(content(t, path), b) {
+				t.Errorf("at %d: the damaged file was touched", at)
+			}
+		case errors.Is(err, ledger.ErrNewer) || errors.Is(err, ledger.ErrWentBack):
 			found++
 		case err != nil:
 			t.Errorf("at %d: %v", at, err)
@@ -184,12 +199,30 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
-func count(path string) (n int, err error) {
+func markOf(t *testing.T, path string) ledger.Mark {
+	t.Helper()
+	l := open(t, path)
+	m, err := l.Mark(t.Context())
+	if err := errors.Join(err, l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// count is how many runs the ledger has, which must be as far on as was seen.
+func count(path string, seen ledger.Mark) (n int, err error) {
 	l, err := Open(context.Background(), path)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	m, err := l.Mark(context.Background())
+	if err == nil {
+		err = m.Follows(seen)
+	}
+	if err != nil {
+		return 0, err
+	}
 	runs, err := l.Runs(context.Background(), ledger.Query{})
 	return len(runs), err
 }
@@ -212,7 +245,8 @@ func TestOtherProgramsDatabase(t *testing.T) {
 	refused(t, path, ledger.ErrCorrupt, "another program", "move the file aside")
 }
 
-func TestNewerSchema(t *testing.T) {
+// An older program refuses the schema of a newer one.
+func TestFault37NewerSchema(t *testing.T) {
 	path := filled(t, 1)
 	alter(t, path, `PRAGMA user_version = 99`)
 	refused(t, path, ledger.ErrNewer, "schema 99", "install the newer one")

@@ -22,6 +22,7 @@ var walks = []string{
 	"SCAN j USING INDEX sqlite_autoindex_jobs_1",
 	"SCAN owners USING INDEX sqlite_autoindex_owners_1",
 	"SCAN owners",
+	"SCAN mark",
 	"SCAN runs USING INDEX runs_by_due",
 	"SCAN runs USING COVERING INDEX runs_by_busy_host",
 }
@@ -100,7 +101,8 @@ func statements(t *testing.T, l *Ledger) []string {
 		func() error { return l.Check(ctx, "job", now) },
 		func() error { return l.Retire(ctx, now, "job", "h") },
 		func() error { _, err := l.Spec(ctx, "h"); return err },
-		func() error { return l.Beat(ctx, "o", now, time.Second) },
+		func() error { _, err := l.Beat(ctx, "o", now, time.Second); return err },
+		func() error { _, err := l.Mark(ctx); return err },
 		func() error { return l.Leave(ctx, "o") },
 		func() error { return l.SettleNotice(ctx, "n", ledger.Settlement{At: now}) },
 		func() error { _, err := l.Prune(ctx, now); return err },

@@ -117,9 +117,34 @@ func (l *Ledger) Check(ctx context.Context, job string, through time.Time) error
 }
 
 // Beat implements [ledger.Ledger].
-func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) error {
-	_, err := l.exec(ctx, "beat of "+owner, sqlrow.Beat, owner, now.Add(ttl).UnixMilli())
+func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time.Duration) (m ledger.Mark, err error) {
+	err = l.writer.submit(ctx, "beat of "+owner, 1, func(tx *tx) error {
+		if _, err := tx.exec(sqlrow.Beat, owner, now.Add(ttl).UnixMilli()); err != nil {
+			return err
+		}
+		return tx.query(sqlrow.Advance, []any{now.UnixMilli()}, func(scan func(...any) error) (err error) {
+			m, err = sqlrow.ScanMark(scan)
+			return err
+		})
+	})
+	return m, err
+}
+
+// Halt implements [ledger.Ledger].
+func (l *Ledger) Halt(ctx context.Context, why string) error {
+	_, err := l.exec(ctx, "halt", sqlrow.Halt, sqlrow.Text(why))
 	return err
+}
+
+// Resume implements [ledger.Ledger].
+func (l *Ledger) Resume(ctx context.Context, now time.Time, fences int64, m ledger.Mark) error {
+	return l.writer.submit(ctx, "resume", 1, func(tx *tx) error {
+		if _, err := tx.exec(sqlrow.RenewJobs, now.UnixMilli(), fences); err != nil {
+			return err
+		}
+		_, err := tx.exec(sqlrow.SetMark, m.Ledger, m.Beats, now.UnixMilli())
+		return err
+	})
 }
 
 // Leave implements [ledger.Ledger].

@@ -126,6 +126,21 @@ func (r *Reader) Owners(ctx context.Context, now time.Time) ([]string, error) {
 		func(scan scanner) (name string, err error) { err = scan(&name); return name, err })
 }
 
+// Mark implements [ledger.Ledger].
+func (r *Reader) Mark(ctx context.Context) (ledger.Mark, error) {
+	marks, err := collect(ctx, r, "read mark", `SELECT `+markColumns+` FROM solocron.mark`, nil, ScanMark)
+	return one(marks, err, "mark")
+}
+
+// ScanMark reads a row of [Advance].
+func ScanMark(scan func(dest ...any) error) (ledger.Mark, error) {
+	var m ledger.Mark
+	var at int64
+	err := scan(&m.Ledger, &m.Beats, &at, &m.Halted)
+	m.At = Time(&at)
+	return m, err
+}
+
 // Notices implements [ledger.Ledger].
 func (r *Reader) Notices(ctx context.Context, runID string) ([]ledger.Notice, error) {
 	return collect(ctx, r, "list notices of run "+runID,

@@ -74,6 +74,17 @@ const (
 		INSERT INTO solocron.owners (name, until) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET until = excluded.until`
 	Leave = `DELETE FROM solocron.owners WHERE name = $1`
+	// Advance takes now. It returns the mark after a beat.
+	Advance = `UPDATE solocron.mark SET beats = beats + 1, at = $1 RETURNING ` + markColumns
+	// Halt takes the reason; the first one stays.
+	Halt = `UPDATE solocron.mark SET halted = $1 WHERE halted = ''`
+	// RenewJobs takes now and by how much the fencing numbers grow.
+	RenewJobs = `
+		UPDATE solocron.jobs SET fence = fence + $2,
+			since = CASE WHEN since IS NOT NULL AND retired IS NULL AND since < $1 THEN $1 ELSE since END`
+	// SetMark takes ledger, beats and now.
+	SetMark     = `UPDATE solocron.mark SET ledger = $1, beats = $2, at = $3, halted = ''`
+	markColumns = `ledger, beats, at, halted`
 
 	// TakeNotices takes the target, now, the end of the lease, and the limit.
 	TakeNotices = `

@@ -1,0 +1,139 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/solocron/solocron/ledger"
+	"github.com/solocron/solocron/notifier"
+)
+
+// A ledger that went back in time, restored from a backup or served by a standby
+// that had not heard of everything, has forgotten which runs it had started. A
+// dispatcher that notices halts: it plans, starts, adopts and gives go no more,
+// for good. It has that recorded in the ledger, so that the others on it halt
+// too, and tells every target of the file. Commands go on, and what they come to
+// is recorded as far as the ledger takes it. The way out is [Resume].
+
+// ErrHalted: nothing is started, because the ledger went back in time.
+var ErrHalted = errors.New("scheduling is halted")
+
+// Halted returns why nothing is started any more, nil while all is well. It
+// wraps ErrHalted.
+func (d *Dispatcher) Halted() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.halted
+}
+
+// beat keeps this dispatcher's runs its own, and notices a ledger that went back.
+// Who has halted beats no more: the ledger must not come to where it was before.
+func (d *Dispatcher) beat(ctx context.Context) {
+	if d.Halted() != nil {
+		d.recordHalt(ctx)
+		return
+	}
+	m, err := d.Ledger.Beat(ctx, d.owner, d.now(), beatTTL)
+	switch {
+	case errors.Is(err, ledger.ErrWentBack):
+		d.distrust(err)
+	case err != nil && ctx.Err() == nil:
+		d.Log.Error("this scheduler's beat is not recorded; others may take its runs over", "error", err)
+	case err == nil:
+		if err := d.saw(m); err != nil {
+			d.distrust(err)
+		}
+	}
+	if d.Halted() != nil {
+		d.recordHalt(ctx)
+	}
+}
+
+// check compares the ledger as it stands with what was seen of it.
+func (d *Dispatcher) check(ctx context.Context) error {
+	if err := d.Halted(); err != nil {
+		return err
+	}
+	m, err := d.Ledger.Mark(ctx)
+	if err != nil {
+		return err
+	}
+	return d.saw(m)
+}
+
+// saw remembers a mark, unless the ledger went back. One that can't be kept for
+// the next start is no reason to stop.
+func (d *Dispatcher) saw(m ledger.Mark) error {
+	d.mu.Lock()
+	err := m.Follows(d.Seen)
+	if err == nil {
+		d.Seen = m
+	}
+	d.mu.Unlock()
+	if err != nil || d.Remember == nil {
+		return err
+	}
+	if err := d.Remember(m); err != nil {
+		d.Log.Warn("how far the ledger has come is not remembered; if it is restored from a backup, the next start may not notice", "error", err)
+	}
+	return nil
+}
+
+// distrust stops all starting, for good.
+func (d *Dispatcher) distrust(cause error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.halted != nil {
+		return
+	}
+	d.halted = fmt.Errorf("%w: %w", ErrHalted, cause)
+	d.Log.Error("scheduling is halted; nothing is started until solocron ledger resume was run and the scheduler started again", "error", cause)
+	close(d.alarm)
+}
+
+// raise tells every target of the file once this dispatcher halts: past the
+// outbox, which is in the ledger.
+func (d *Dispatcher) raise(ctx context.Context) {
+	select {
+	case <-d.alarm:
+	case <-ctx.Done():
+		return
+	}
+	d.mu.Lock()
+	receivers, cause := d.receivers, d.halted
+	d.mu.Unlock()
+	m := notifier.Message{
+		Key: "halted/" + d.owner, Event: notifier.Halted, State: "halted", Due: d.now(), Reason: cause.Error(), More: "solocron ledger resume",
+	}
+	var all sync.WaitGroup
+	for target, to := range receivers {
+		all.Go(func() { d.tellHalted(ctx, target, to, m) })
+	}
+	all.Wait()
+}
+
+func (d *Dispatcher) tellHalted(ctx context.Context, target string, to notifier.Notifier, m notifier.Message) {
+	for pause := noticeFirst; ; pause = min(2*pause, noticeSlowest) {
+		within, cancel := context.WithTimeout(ctx, noticeTimeout)
+		err := to.Notify(within, m)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		d.Log.Error("that scheduling is halted could not be told", "target", target, "error", err)
+		if errors.Is(err, notifier.ErrFinal) || !d.rest(ctx, pause) {
+			return
+		}
+	}
+}
+
+// recordHalt tells the other dispatchers of the ledger.
+func (d *Dispatcher) recordHalt(ctx context.Context) {
+	why := fmt.Sprintf("%s noticed at %s: %v", d.owner, d.now().Format(time.RFC3339), d.Halted())
+	if err := d.Ledger.Halt(ctx, why); err != nil && ctx.Err() == nil {
+		d.Log.Error("that scheduling is halted is not in the ledger; other schedulers may go on", "error", err)
+	}
+}
