@@ -76,9 +76,13 @@ func (d *Dispatcher) saw(m ledger.Mark) error {
 	if err != nil || d.Remember == nil {
 		return err
 	}
-	if err := d.Remember(m); err != nil {
+	d.keeping.Lock()
+	defer d.keeping.Unlock()
+	err = d.Remember(m)
+	if err != nil && !d.unkept { // else the log is full of it
 		d.Log.Warn("how far the ledger has come is not remembered; if it is restored from a backup, the next start may not notice", "error", err)
 	}
+	d.unkept = err != nil
 	return nil
 }
 

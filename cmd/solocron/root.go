@@ -80,7 +80,7 @@ names its further ones.`,
 		}
 	}
 	group(groupFile, newInitCommand(g), newCheckCommand(g), newNextCommand(g), newSimulateCommand(g), newSchemaCommand())
-	group(groupServe, newServeCommand(g), newStatusCommand(g))
+	group(groupServe, newServeCommand(g), newStatusCommand(g), newLedgerCommand(g))
 	group(groupAWS, newPlanCommand(g), newApplyCommand(g), newDestroyCommand(g), newDoctorCommand(g), newTemplateCommand(g), newIAMCommand(g))
 	group(groupRuns, newRunCommand(g), newRunsCommand(g), newShowCommand(g), newLogsCommand(g), newCancelCommand(g), newResolveCommand(g))
 	group(groupJobs, newHostsCommand(g), newPauseCommand(g), newResumeCommand(g))

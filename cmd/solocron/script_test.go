@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/solocron/solocron/guard"
 )
 
 func TestMain(m *testing.M) {
@@ -50,6 +52,7 @@ func TestScript(t *testing.T) {
 		Cmds:                commands,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("USER", "op")
+			env.Setenv(guard.RunDirVariable, env.WorkDir) // what is remembered of ledgers
 			return nil
 		},
 	})

@@ -19,6 +19,7 @@ import (
 	"github.com/solocron/solocron/config"
 	"github.com/solocron/solocron/dispatch"
 	"github.com/solocron/solocron/job"
+	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/run"
 	"github.com/solocron/solocron/web"
 )
@@ -82,6 +83,10 @@ func (s *server) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	memory, seen, err := remembered(file)
+	if err != nil {
+		return err
+	}
 	if s.parts, err = config.Open(ctx, file, s.log); err != nil {
 		return err
 	}
@@ -94,10 +99,13 @@ func (s *server) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		Ledger: s.parts.Ledger, Fleet: s.parts.Fleet, Executor: s.parts.Executor,
 		Protector: s.parts.Protector, ClaimWithin: s.parts.ClaimWithin,
 		Secret: config.Secret, Log: s.log, Sole: s.parts.Sole, Drain: s.drain,
+		Seen: seen, Remember: memory.Write,
 		Observe: func(r run.Run) { s.lines.note(r); s.api.Observe(r) },
 	})
 	s.api = &web.Server{Dispatcher: s.d, Version: version(), Ledger: s.parts.Where, Started: started, Log: s.log}
-	if err := s.d.Load(ctx, file, receivers); err != nil {
+	if err := s.d.Load(ctx, file, receivers); errors.Is(err, ledger.ErrWentBack) {
+		return &hintError{fmt.Errorf("ledger %s: %w", s.parts.Where, err), hintWentBack}
+	} else if err != nil {
 		return err
 	}
 	listener, err := listen(socket)

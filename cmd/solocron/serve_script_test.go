@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/guard/guardtest"
 )
 
@@ -26,6 +27,7 @@ func TestServeScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("USER", "op")
 			env.Setenv("SOLOCRON_DRAIN", "1s")
+			env.Setenv(guard.RunDirVariable, env.WorkDir) // what is remembered of ledgers
 			return nil
 		},
 	})

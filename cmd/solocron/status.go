@@ -51,6 +51,9 @@ func viewStatus(v statusView, s screen) string {
 	about.add(row("ledger", v.Scheduler.Ledger)...)
 	about.add(row("since", stamp(v.Scheduler.Started))...)
 	about.add(row("running", counted(v.Scheduler.Running, "attempt"))...)
+	if v.Scheduler.Halted != "" {
+		about.add(cell{text: "halted"}, cell{v.Scheduler.Halted, red})
+	}
 	jobs := table{head: []string{"JOB", "SCHEDULE", "TIMEZONE", "NEXT", "RUNNING", "PAUSED"}}
 	for _, j := range v.Jobs {
 		next := "never"
