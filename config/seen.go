@@ -1,10 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/job"
@@ -24,10 +26,12 @@ func Seen(f *job.File) (lastseen.File, error) {
 }
 
 // place names a ledger the same in whatever way it is reached: a database by its
-// server and name, a file by its path without links.
+// server and name, a file by its path without links, a table also by what leads
+// to its account, which its name does not have.
 func place(f *job.File) (string, error) {
 	if _, _, dynamo := job.DynamoDB(f.Ledger); dynamo {
-		return f.Ledger, nil
+		endpoint := cmp.Or(os.Getenv("AWS_ENDPOINT_URL_DYNAMODB"), os.Getenv("AWS_ENDPOINT_URL"))
+		return strings.TrimSpace(f.Ledger + " " + os.Getenv("AWS_PROFILE") + " " + endpoint), nil
 	}
 	if !isPostgres(f.Ledger) {
 		path, err := sqlitePath(f.Ledger)

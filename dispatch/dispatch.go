@@ -213,9 +213,6 @@ func (d *Dispatcher) leave() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	d.beat(ctx)
-	if d.Halted() != nil {
-		return nil
-	}
 	return d.Ledger.Leave(ctx, d.owner)
 }
 

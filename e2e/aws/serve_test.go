@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/guard/guardtest"
 )
 
@@ -66,7 +67,9 @@ jobs:
 func (a *account) serve(file string) (kill func()) {
 	a.t.Helper()
 	cmd := exec.Command(solocron, "serve", "--file", file)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(file)}, a.loop.Environ()...)
+	cmd.Env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(file), guard.RunDirVariable + "=" + filepath.Dir(file), // hosts here name their own
+	}, a.loop.Environ()...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {

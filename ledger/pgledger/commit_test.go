@@ -236,8 +236,8 @@ func TestLostWrite(t *testing.T) {
 			if _, err := other.Run(t.Context(), occurrence(2).ID); !errors.Is(err, ledger.ErrNotFound) {
 				t.Errorf("the write is there: %v", err)
 			}
-			if err := l.Halt(t.Context(), "lost a write"); err != nil {
-				t.Errorf("halt: %v", err)
+			if err := errors.Join(l.Halt(t.Context(), "lost a write"), l.Leave(t.Context(), "o")); err != nil {
+				t.Errorf("halt and leave: %v", err)
 			}
 			if m, err := other.Beat(t.Context(), "other", time.Now(), time.Minute); err != nil || m.Halted != "lost a write" {
 				t.Errorf("the others hear %q, %v", m.Halted, err)

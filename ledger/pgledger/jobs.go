@@ -83,11 +83,17 @@ func (l *Ledger) Beat(ctx context.Context, owner string, now time.Time, ttl time
 	return m, err
 }
 
-// Halt implements [ledger.Ledger]. It asks nothing first: what it is about is
-// that the answer was no.
+// Halt implements [ledger.Ledger].
 func (l *Ledger) Halt(ctx context.Context, why string) error {
-	if _, err := l.pool.Exec(ctx, sqlrow.Halt, sqlrow.Text(why)); err != nil {
-		return l.explain("halt", err)
+	return l.always(ctx, "halt", sqlrow.Halt, sqlrow.Text(why))
+}
+
+// always is a statement for a server that went back, too.
+func (l *Ledger) always(ctx context.Context, op, stmt string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	if _, err := l.pool.Exec(ctx, stmt, args...); err != nil {
+		return l.explain(op, err)
 	}
 	return nil
 }
@@ -102,8 +108,7 @@ func (l *Ledger) Resume(ctx context.Context, now time.Time, fences int64, m ledg
 
 // Leave implements [ledger.Ledger].
 func (l *Ledger) Leave(ctx context.Context, owner string) error {
-	_, err := l.exec(ctx, "leave of "+owner, sqlrow.Leave, owner)
-	return err
+	return l.always(ctx, "leave of "+owner, sqlrow.Leave, owner)
 }
 
 // exec is a transaction of one statement; it returns how many rows it touched.
