@@ -11,12 +11,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/guard/guardtest"
 	"github.com/solocron/solocron/ledger/pgtest"
 	"github.com/solocron/solocron/web"
@@ -34,6 +36,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "solocron")
+		os.Setenv(guard.RunDirVariable, filepath.Join(dir, "state")) // what the daemons remember; hosts here name their own
 		build := exec.Command("go", "build", "-o", binary, "../cmd/solocron")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
@@ -208,6 +211,25 @@ func (s *site) starts() map[string]int {
 		count[id]++
 	}
 	return count
+}
+
+// fences are the fencing numbers that the commands were given, in their order:
+// the second word of each line of the witness file.
+func (s *site) fences() (all []int) {
+	s.t.Helper()
+	data, err := os.ReadFile(s.witness)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		_, fence, _ := strings.Cut(strings.TrimSpace(line), " ")
+		n, err := strconv.Atoi(fence)
+		if err != nil {
+			s.t.Fatalf("witness %q: %v", line, err)
+		}
+		all = append(all, n)
+	}
+	return all
 }
 
 // pause stops every job that the runs are of from coming due.
