@@ -130,4 +130,44 @@ var protections = []protection{
 		`if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {`, `if false {`,
 		[]string{"-run", "TestAnything", "./dispatch"},
 	},
+	{
+		"a ledger that went back is told by its beats", "ledger/mark.go",
+		`case m.Beats < seen.Beats:`, `case m.Beats < 0:`,
+		[]string{"-run", "TestLedgerWentBack|TestSeenBefore", "./dispatch"},
+	},
+	{
+		"another ledger in the place of the one that was seen is refused", "ledger/mark.go",
+		`case m.Ledger != seen.Ledger:`, `case m.Ledger == "":`,
+		[]string{"-run", "TestSeenBefore", "./dispatch"},
+	},
+	{
+		"an old ledger is refused at the start, before it is written to", "dispatch/plan.go",
+		`if err := d.check(ctx); err != nil {`, `if err := ctx.Err(); err != nil {`,
+		[]string{"-run", "TestSeenBefore", "./dispatch"},
+	},
+	{
+		"a machine remembers how far the ledger had come", "ledger/lastseen/lastseen.go",
+		`err = os.Rename(temp.Name(), f.path)`, `err = os.Remove(temp.Name())`,
+		[]string{"-run", "TestFault28", "./e2e"},
+	},
+	{
+		"who has halted starts nothing more", "dispatch/epoch.go",
+		`return d.halted`, `return nil`,
+		[]string{"-run", "TestLedgerWentBack", "./dispatch"},
+	},
+	{
+		"one that halts halts the others", "dispatch/epoch.go",
+		`if err := d.Ledger.Halt(ctx, why); err != nil && ctx.Err() == nil {`, `if err := ctx.Err(); err != nil && why == "" {`,
+		[]string{"-run", "TestLedgerWentBack", "./dispatch"},
+	},
+	{
+		"PostgreSQL must still have what it acknowledged last", "ledger/pgledger/pg.go",
+		`if nonces := l.acks.nonces(); len(nonces) > 0 {`, `if nonces := l.acks.nonces(); len(nonces) < 0 {`,
+		[]string{"-run", "TestLostWrite", "./ledger/pgledger"},
+	},
+	{
+		"what the ledger forgot is not started again", "run/step.go",
+		`s.Cancel = cmp.Or(s.Cancel, e.Reason)`, `s.Reason = e.Reason`,
+		[]string{"-run", "TestForgotten", "./run"},
+	},
 }
