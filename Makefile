@@ -14,7 +14,7 @@ help: ## list the targets
 
 .PHONY: demo
 demo: without ## run the daemon on examples/quickstart.yaml until Ctrl-C
-	@exec ./bin/solocron serve --file examples/quickstart.yaml
+	@SOLOCRON_RUN_DIR=demo-state exec ./bin/solocron serve --file examples/quickstart.yaml
 
 .PHONY: build
 build: ## build the static binary bin/solocron, with the Lambda function inside
