@@ -245,3 +245,30 @@ func TestLostWrite(t *testing.T) {
 		})
 	}
 }
+
+// The server's clock is set forward by a day: what was written just before looks
+// old, and is still asked for.
+func TestPruneAfterClockJump(t *testing.T) {
+	url := pgtest.URL(t)
+	l := open(t, url)
+	if _, err := l.Beat(t.Context(), "o", time.Now(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	conn := dial(t, url)
+	defer conn.Close(t.Context())
+	const jump = `UPDATE solocron.writes SET at = at - interval '1 day';
+		INSERT INTO solocron.writes (nonce, at) SELECT n::text, now() - interval '2 days' - n * interval '1 second' FROM generate_series(1, 2000) AS n`
+	if _, err := conn.PgConn().Exec(t.Context(), jump).ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Prune(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM solocron.writes`).Scan(&left); err != nil || left != 1000 {
+		t.Errorf("%d left, %v", left, err)
+	}
+	if _, err := l.Beat(t.Context(), "o", time.Now(), time.Minute); err != nil {
+		t.Error(err)
+	}
+}

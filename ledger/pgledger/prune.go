@@ -12,8 +12,10 @@ import (
 // pruneRuns is how many runs go in one transaction.
 const pruneRuns = 200
 
-// pruneNonces forgets writes that nobody can be asking about any more; see keptFor.
-const pruneNonces = `DELETE FROM solocron.writes WHERE at < now() - interval '1 hour'`
+// pruneNonces forgets writes that nobody can be asking about any more; see
+// keptFor. The latest stay, whatever the server's clock was set to since.
+const pruneNonces = `DELETE FROM solocron.writes WHERE at < now() - interval '1 hour'
+	AND at < (SELECT min(at) FROM (SELECT at FROM solocron.writes ORDER BY at DESC LIMIT 1000) AS latest)`
 
 // Prune implements [ledger.Ledger]. It passes over runs that a writer has
 // locked.
