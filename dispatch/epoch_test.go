@@ -103,7 +103,7 @@ func TestSeenBefore(t *testing.T) {
 		}
 		for name, seen := range map[string]ledger.Mark{
 			"further":   {Ledger: mark.Ledger, Beats: mark.Beats + 1},
-			"of others": {Ledger: "another", Beats: 1},
+			"of others": {Ledger: "another"},
 		} {
 			o := d.Options
 			o.Ledger, o.Seen = memledger.New(), seen
