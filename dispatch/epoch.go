@@ -16,7 +16,7 @@ import (
 // dispatcher that notices halts: it plans, starts, adopts and gives go no more,
 // for good. It has that recorded in the ledger, so that the others on it halt
 // too, and tells every target of the file. Commands go on, and what they come to
-// is recorded as far as the ledger takes it. The way out is [Resume].
+// is recorded as far as the ledger takes it. The way out is [Dispatcher.Resume].
 
 // ErrHalted: nothing is started, because the ledger went back in time.
 var ErrHalted = errors.New("scheduling is halted")

@@ -75,7 +75,9 @@ func (d *Dispatcher) deliverTo(ctx context.Context, target string, send delivere
 	for ctx.Err() == nil {
 		notices, err := d.Ledger.TakeNotices(ctx, target, d.now(), noticeLease, noticeBatch)
 		if err != nil {
-			if ctx.Err() == nil {
+			if errors.Is(err, ledger.ErrWentBack) {
+				d.distrust(err)
+			} else if ctx.Err() == nil {
 				d.Log.Error("outbox", "target", target, "error", err)
 			}
 			return

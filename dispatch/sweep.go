@@ -143,7 +143,7 @@ func (d *Dispatcher) ask(ctx context.Context, r run.Run) {
 // prune forgets what is older than the file's retention.
 func (d *Dispatcher) prune(ctx context.Context) {
 	f := d.File()
-	if f == nil || f.Retention <= 0 {
+	if f == nil || f.Retention <= 0 || d.Halted() != nil {
 		return
 	}
 	n, err := 0, d.vouch(ctx, f)

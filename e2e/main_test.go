@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -211,25 +210,6 @@ func (s *site) starts() map[string]int {
 		count[id]++
 	}
 	return count
-}
-
-// fences are the fencing numbers that the commands were given, in their order:
-// the second word of each line of the witness file.
-func (s *site) fences() (all []int) {
-	s.t.Helper()
-	data, err := os.ReadFile(s.witness)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(data)) {
-		_, fence, _ := strings.Cut(strings.TrimSpace(line), " ")
-		n, err := strconv.Atoi(fence)
-		if err != nil {
-			s.t.Fatalf("witness %q: %v", line, err)
-		}
-		all = append(all, n)
-	}
-	return all
 }
 
 // pause stops every job that the runs are of from coming due.

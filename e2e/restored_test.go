@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,6 +41,25 @@ func (s *site) startsOf(job string) (n int) {
 		}
 	}
 	return n
+}
+
+// fences are the fencing numbers that the commands were given, in their order:
+// the second word of each line of the witness file.
+func (s *site) fences() (all []int) {
+	s.t.Helper()
+	data, err := os.ReadFile(s.witness)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		_, fence, _ := strings.Cut(strings.TrimSpace(line), " ")
+		n, err := strconv.Atoi(fence)
+		if err != nil {
+			s.t.Fatalf("witness %q: %v", line, err)
+		}
+		all = append(all, n)
+	}
+	return all
 }
 
 // refuses launches a daemon, which must end with an error that says the words.

@@ -148,7 +148,7 @@ var protections = []protection{
 	{
 		"a machine remembers how far the ledger had come", "ledger/lastseen/lastseen.go",
 		`err = os.Rename(temp.Name(), f.path)`, `err = os.Remove(temp.Name())`,
-		[]string{"-run", "TestFault28", "./e2e"},
+		[]string{"./ledger/lastseen"},
 	},
 	{
 		"who has halted starts nothing more", "dispatch/epoch.go",
