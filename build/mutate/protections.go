@@ -167,7 +167,7 @@ var protections = []protection{
 	},
 	{
 		"what the ledger forgot is not started again", "run/step.go",
-		`s.Cancel = cmp.Or(s.Cancel, e.Reason)`, `s.Reason = e.Reason`,
+		`s.Cancel = cmp.Or(s.Cancel, e.Reason)`, `s.Reason = cmp.Or(e.Reason, s.Reason)`,
 		[]string{"-run", "TestForgotten", "./run"},
 	},
 }
