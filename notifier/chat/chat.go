@@ -19,7 +19,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nicholas-fedor/shoutrrr/pkg/router"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 
@@ -47,9 +46,9 @@ func New(address string) (*Notifier, error) {
 	switch {
 	case !ok:
 		return nil, errors.New("chat: the url is not valid: want SERVICE://…, such as slack://hook:A-B-C@webhook")
-	case service == "smtp":
-		return nil, errors.New("chat: smtp is not a chat service: use a mail target")
-	case service == "logger" || !slices.Contains(new(router.ServiceRouter).ListServices(), service):
+	case elsewhere[service] != "":
+		return nil, fmt.Errorf("chat: %s is not a chat service: %s", service, elsewhere[service])
+	case services[service] == nil:
 		return nil, errors.New("chat: the url names no service that is known here: want slack, discord, teams, telegram, ntfy, gotify, … (the services of shoutrrr)")
 	}
 	n := &Notifier{
@@ -75,7 +74,7 @@ func (n *Notifier) locate() (service types.Service, err error) {
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	return new(router.ServiceRouter).Locate(n.address)
+	return locate(n.address)
 }
 
 // Notify implements [notifier.Notifier].

@@ -112,9 +112,6 @@ func TestNotifier(t *testing.T) {
 		address func(host string) string
 		text    func(body []byte) string
 	}{
-		"generic": {func(host string) string {
-			return "generic://" + host + "/" + topic + "?disabletls=yes&template=json&key=" + token + "&@Authorization=" + url.QueryEscape("Bearer "+password)
-		}, messageOf},
 		"ntfy": {func(host string) string {
 			return "ntfy://" + login + "@" + host + "/" + topic + "?scheme=http&click=" + token
 		}, plainText},
@@ -178,7 +175,9 @@ func TestNewRefuses(t *testing.T) {
 		"ntfy://u:T0KENxyz@[::1/":               "chat ntfy: the url is not valid",
 		"gotify+x://T0KENxyz":                   "chat gotify: the url is not valid",
 		"discord://T0KENxyz@1?color=nocolour":   "chat discord: the url is not valid",
-		"generic+https://h\x00/T0KENxyz":        "chat generic: the url is not valid",
+		"teams+https://h\x00/T0KENxyz":          "chat teams: the url is not valid",
+		"gotify+https://h/T0KENxyz":             "chat gotify: the url is not valid",
+		"generic://h.example/T0KENxyz":          "use a webhook target",
 		"teams+https://T0KENxyz.example.com/%%": "chat teams: the url is not valid",
 	} {
 		_, err := New(address)
