@@ -87,7 +87,30 @@ func decode(path, folder string, data []byte) (*File, error) {
 	if len(d.problems) > 0 {
 		return nil, d.problems.sorted()
 	}
-	return &d.document.File, nil
+	f := d.document.File // alone: the decoder still holds every value's position
+	pack(f.Jobs)
+	return &f, nil
+}
+
+// pack moves the jobs' text into one string. Where it is, among all that reading
+// the file takes and leaves, it would keep most of that memory from being returned.
+func pack(jobs []Job) {
+	texts := func(j *Job) []*string {
+		return []*string{&j.Name, &j.When.Expr, &j.When.Zone, &j.Command, &j.Shell, &j.User, &j.Dir}
+	}
+	var all strings.Builder
+	for i := range jobs {
+		for _, t := range texts(&jobs[i]) {
+			all.WriteString(*t)
+		}
+	}
+	rest := all.String()
+	for i := range jobs {
+		for _, t := range texts(&jobs[i]) {
+			*t, rest = rest[:len(*t)], rest[len(*t):]
+		}
+		jobs[i].When.Seed = jobs[i].Name
+	}
 }
 
 // report adds a problem. A zero position stands for the whole file.

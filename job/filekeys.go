@@ -158,6 +158,7 @@ var jobsShape = shape[[]Job]{kind: mapping, want: "a mapping of job names to job
 			d.report(n.spot(), "", "jobs: want from 1 to %d jobs, got %d", MaxJobs, len(n.entries))
 			return
 		}
+		*into = make([]Job, 0, len(n.entries))
 		for _, e := range n.entries {
 			j := d.document.defaults
 			j.Name, j.When.Seed = e.key, e.key

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/solocron/solocron/schedule"
 )
@@ -38,6 +39,9 @@ func FuzzDecode(f *testing.F) {
 	s := compiled(f)
 	f.Fuzz(func(t *testing.T, content string) {
 		file, err := Decode("jobs.yaml", []byte(content))
+		if utf8.ValidString(content) {
+			sameInParts(t, content)
+		}
 		if err != nil {
 			checkProblems(t, err, content)
 			return

@@ -7,7 +7,6 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
 
@@ -109,7 +108,7 @@ func parseBody(tokens token.Tokens) (body ast.Node, problem *located) {
 			body, problem = nil, &located{message: fmt.Sprintf("this is no YAML that can be read (%v)", p)}
 		}
 	}()
-	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	file, err := parseTokens(tokens, partEntries)
 	if err != nil {
 		return nil, syntaxProblem(err)
 	}
