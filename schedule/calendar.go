@@ -21,9 +21,9 @@ var lastSecond = time.Date(lastYear+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix() - 1
 type calendar struct {
 	second, minute, hour uint64
 	days                 days
-	month                uint64 // bit 0 is January
-	year                 set    // bit 0 is 1970
-	except               except
+	month                uint64  // bit 0 is January
+	year                 set     // bit 0 is 1970
+	except               *except // nil for none
 
 	wild bool // goes by elapsed time
 	once bool // at(): a single local time

@@ -21,6 +21,9 @@ type exceptMonth struct {
 
 // in returns the excepted days of a month as bits 1 to 31.
 func (e *except) in(y int, m time.Month) uint32 {
+	if e == nil {
+		return 0
+	}
 	days := e.yearly[m]
 	if i, ok := e.find(y*12 + int(m) - 1); ok {
 		days |= e.months[i].days
@@ -45,8 +48,12 @@ func floorDay(local int64) int64 {
 	return local / day * day
 }
 
-func parseExcept(texts []string) (except, error) {
-	var e except
+// parseExcept returns nil for no dates.
+func parseExcept(texts []string) (*except, error) {
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	e := &except{}
 	var errs []error
 	for _, text := range texts {
 		if err := e.add(strings.TrimSpace(text)); err != nil {

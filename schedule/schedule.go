@@ -83,7 +83,7 @@ type Schedule struct {
 	zone   *zone
 	gap    Gap
 	fold   Fold
-	except except
+	except *except // nil for none
 
 	period   int64    // seconds; 0 for a calendar
 	calendar calendar // local times, if period is 0
@@ -182,7 +182,7 @@ func (s *Schedule) elapsed() bool { return s.period > 0 || s.calendar.wild }
 func (s *Schedule) never() error {
 	why := "no date from 1970 to 2199 fits its day, month and year"
 	all := *s
-	all.except, all.calendar.except = except{}, except{}
+	all.except, all.calendar.except = nil, nil
 	moved := *s
 	moved.gap = GapNext
 	if _, ok := all.next(-1); ok {
