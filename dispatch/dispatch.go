@@ -114,7 +114,6 @@ type Dispatcher struct {
 	heard     map[string]time.Time         // lost runs: when their host is asked next
 	picked    map[string]int               // picks by host that are not in the ledger yet
 	receivers map[string]notifier.Notifier // by target
-	specs     map[string]job.Job           // by hash
 	freed     []string                     // jobs whose slot came free in a step
 	halted    error                        // why nothing is started any more; see epoch.go
 	picking   sync.Mutex                   // one least-busy pick at a time
@@ -152,14 +151,13 @@ func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		Options: o,
 		owner:   name + "-" + strings.ToLower(rand.Text()[:10]),
-		gen:     &generation{},
+		gen:     &generation{specs: map[string]*job.Job{}},
 		active:  map[string]struct{}{},
 		waiting: map[string]map[chan struct{}]struct{}{},
 		paused:  map[string]bool{},
 		retired: map[string]bool{},
 		heard:   map[string]time.Time{},
 		picked:  map[string]int{},
-		specs:   map[string]job.Job{},
 		replan:  make(chan struct{}, 1),
 		outbox:  make(chan struct{}, 1),
 		alarm:   make(chan struct{}),

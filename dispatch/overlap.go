@@ -179,7 +179,7 @@ func (d *Dispatcher) free(r run.Run) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	// A job whose spec this dispatcher has not read is left to the sweep.
-	if j := d.specs[r.Spec]; d.Stepwise && j.Overlap != "" && j.Overlap != job.Skip && j.Overlap != job.Allow {
+	if j := d.gen.specs[r.Spec]; d.Stepwise && j != nil && j.Overlap != job.Skip && j.Overlap != job.Allow {
 		d.freed = append(d.freed, r.Job)
 	}
 }

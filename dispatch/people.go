@@ -28,7 +28,7 @@ func (d *Dispatcher) Job(ctx context.Context, name string) (job.Job, error) {
 	if !ok {
 		return job.Job{}, fmt.Errorf("job %s: %w", name, ErrUnknownJob)
 	}
-	return p.Job, nil
+	return *p.Job, nil
 }
 
 // Jobs returns the jobs of the file at work, in its order; of a stepwise
@@ -180,7 +180,7 @@ func (d *Dispatcher) Pause(ctx context.Context, name string, p ledger.Pause) err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.paused[name] = p.On
+	mark(d.paused, name, p.On)
 	return nil
 }
 

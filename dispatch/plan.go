@@ -19,16 +19,18 @@ type generation struct {
 	file *job.File
 	jobs map[string]*planned
 	next queue
+	// specs are the jobs by hash, and those of earlier files that runs stand under.
+	specs map[string]*job.Job
 }
 
 // planned is a job and how far its due times have been dealt with.
 type planned struct {
-	job.Job
-	when  *schedule.Schedule
-	last  time.Time // due times up to here have their runs
-	next  time.Time // the first one after last
-	never bool      // there is none
-	index int       // in the queue; -1 while due times are being recorded
+	*job.Job // the file's
+	when     *schedule.Schedule
+	last     time.Time // due times up to here have their runs
+	next     time.Time // the first one after last
+	never    bool      // there is none
+	index    int       // in the queue; -1 while due times are being recorded
 }
 
 // advance moves on to the first due time after t.
@@ -57,21 +59,31 @@ func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string
 	for _, k := range jobs {
 		known[k.Name] = k
 	}
-	next := &generation{file: f, jobs: make(map[string]*planned, len(f.Jobs))}
-	specs := make([]ledger.JobSpec, 0, len(f.Jobs))
-	for _, j := range f.Jobs {
-		p := &planned{Job: j}
+	next := &generation{
+		file: f, jobs: make(map[string]*planned, len(f.Jobs)),
+		specs: make(map[string]*job.Job, len(f.Jobs)),
+	}
+	var specs []ledger.JobSpec
+	all := make([]planned, len(f.Jobs))
+	for i := range f.Jobs {
+		j, p := &f.Jobs[i], &all[i]
+		p.Job = j
 		if p.when, err = schedule.Parse(j.When); err != nil {
 			return fmt.Errorf("load %s: job %s: %w", f.Path, j.Name, err)
 		}
 		p.last = at
-		if k, ok := known[j.Name]; ok && k.Current() != "" {
+		k := known[j.Name]
+		if k.Current() != "" {
 			if err := d.owe(ctx, p, k, at); err != nil {
 				return fmt.Errorf("load %s: job %s: %w", f.Path, j.Name, err)
 			}
 		}
 		next.jobs[j.Name] = p
-		specs = append(specs, specOf(j))
+		hash := j.Hash()
+		next.specs[hash] = j
+		if k.Current() != hash { // else the ledger has it as it stands
+			specs = append(specs, specOf(j, hash))
+		}
 	}
 	if err := d.Ledger.PutJobs(ctx, at, specs...); err != nil {
 		return fmt.Errorf("load %s: %w", f.Path, err)
@@ -85,9 +97,9 @@ func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string
 	return nil
 }
 
-// specOf is a job of the file as the ledger keeps it.
-func specOf(j job.Job) ledger.JobSpec {
-	return ledger.JobSpec{Name: j.Name, Hash: j.Hash(), When: j.WhenHash(), Body: j.Body()}
+// specOf is a job of the file as the ledger keeps it, under its hash.
+func specOf(j *job.Job, hash string) ledger.JobSpec {
+	return ledger.JobSpec{Name: j.Name, Hash: hash, When: j.WhenHash(), Body: j.Body()}
 }
 
 // owe sets from when on a job that the ledger knows is owed. If its schedule
@@ -140,7 +152,8 @@ func (d *Dispatcher) swap(g *generation, known map[string]ledger.Job, receivers 
 				heap.Push(&g.next, p)
 			}
 		}
-		d.paused[name], d.retired[name] = known[name].Pause.On, false
+		mark(d.paused, name, known[name].Pause.On)
+		mark(d.retired, name, false)
 	}
 	d.gen = g
 	d.receivers = receivers
@@ -189,8 +202,8 @@ func (d *Dispatcher) due(t time.Time) []arrears {
 	q := &d.gen.next
 	for len(*q) > 0 && !(*q)[0].next.After(t) {
 		p := heap.Pop(q).(*planned)
-		a := arrears{job: p.Job, until: t}
-		a.run, a.missed = owed(p.Job, p.when, p.last, t)
+		a := arrears{job: *p.Job, until: t}
+		a.run, a.missed = owed(*p.Job, p.when, p.last, t)
 		all = append(all, a)
 	}
 	return all

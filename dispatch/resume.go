@@ -105,7 +105,7 @@ func (d *Dispatcher) introduce(ctx context.Context, f *job.File, at time.Time) e
 	for _, j := range f.Jobs {
 		_, err := d.Ledger.Job(ctx, j.Name)
 		if errors.Is(err, ledger.ErrNotFound) {
-			specs = append(specs, specOf(j))
+			specs = append(specs, specOf(&j, j.Hash()))
 		} else if err != nil {
 			return err
 		}

@@ -240,7 +240,17 @@ func (d *Dispatcher) next(ctx context.Context) error {
 func (d *Dispatcher) learn(k ledger.Job) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.paused[k.Name], d.retired[k.Name] = k.Pause.On, !k.Retired.IsZero()
+	mark(d.paused, k.Name, k.Pause.On)
+	mark(d.retired, k.Name, !k.Retired.IsZero())
+}
+
+// mark puts a name in a set or takes it out.
+func mark(set map[string]bool, name string, in bool) {
+	if in {
+		set[name] = true
+	} else {
+		delete(set, name)
+	}
 }
 
 // relearn reads what the ledger says of a job by now.

@@ -146,9 +146,10 @@ func (d *Dispatcher) prune(ctx context.Context) {
 	if f == nil || f.Retention <= 0 || d.Halted() != nil {
 		return
 	}
-	n, err := 0, d.vouch(ctx, f)
+	before := d.now().Add(-f.Retention)
+	n, err := 0, d.vouch(ctx, f, before)
 	if err == nil {
-		n, err = d.Ledger.Prune(ctx, d.now().Add(-f.Retention))
+		n, err = d.Ledger.Prune(ctx, before)
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:
@@ -161,8 +162,13 @@ func (d *Dispatcher) prune(ctx context.Context) {
 // vouch records for a stepwise dispatcher, which may go on from this ledger, that
 // the due times so far have their runs: it would take the absence of those that
 // are about to be pruned for due times that nobody delivered. Here they are
-// planned in their order, so the latest run stands for all before it.
-func (d *Dispatcher) vouch(ctx context.Context, f *job.File) error {
+// planned in their order, so the latest run stands for all before it. If no run
+// is as old as that, none is about to be pruned.
+func (d *Dispatcher) vouch(ctx context.Context, f *job.File, before time.Time) error {
+	old, err := d.Ledger.Runs(ctx, ledger.Query{Until: before, Limit: 1})
+	if err != nil || len(old) == 0 {
+		return err
+	}
 	jobs, err := d.Ledger.Jobs(ctx)
 	if err != nil {
 		return err

@@ -153,20 +153,21 @@ func signal(c chan struct{}) {
 // spec is the job as it stood when its run was planned.
 func (d *Dispatcher) spec(ctx context.Context, hash string) (job.Job, error) {
 	d.mu.Lock()
-	j, ok := d.specs[hash]
+	known := d.gen.specs[hash]
 	d.mu.Unlock()
-	if ok {
-		return j, nil
+	if known != nil {
+		return *known, nil
 	}
 	body, err := d.Ledger.Spec(ctx, hash)
 	if err != nil {
 		return job.Job{}, fmt.Errorf("job spec %s: %w", hash, err)
 	}
+	var j job.Job
 	if err := json.Unmarshal(body, &j); err != nil {
 		return job.Job{}, fmt.Errorf("job spec %s: %w: %w", hash, ledger.ErrCorrupt, err)
 	}
 	d.mu.Lock()
-	d.specs[hash] = j
+	d.gen.specs[hash] = &j
 	d.mu.Unlock()
 	return j, nil
 }
