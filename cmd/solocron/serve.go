@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -108,6 +109,7 @@ func (s *server) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	} else if err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // reading a file takes several times what is kept of it
 	listener, err := listen(socket)
 	if err != nil {
 		return err
@@ -197,6 +199,7 @@ func (s *server) reload(ctx context.Context) {
 		if err := s.d.Load(ctx, file, receivers); err != nil {
 			return errors.Join(err, s.parts.SetFleet(old)) // the whole file or nothing of it
 		}
+		debug.FreeOSMemory()
 		s.look(ctx)
 		return nil
 	}()

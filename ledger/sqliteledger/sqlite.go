@@ -83,7 +83,7 @@ func (l *Ledger) open(ctx context.Context) (err error) {
 	l.writer = newWriter(conn, l.explain)
 
 	l.Reader = sqlrow.Reader{Dialect: sqlrow.SQLite, Explain: l.explain}
-	if l.DB, err = sql.Open("sqlite", dsn(l.path, "query_only(ON)")); err != nil {
+	if l.DB, err = sql.Open("sqlite", dsn(l.path, "query_only(ON)", "cache_size(-512)")); err != nil {
 		return err
 	}
 	l.DB.SetMaxOpenConns(readers)
