@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -19,10 +20,18 @@ import (
 func Seen(f *job.File) (lastseen.File, error) {
 	place, err := place(f)
 	if err != nil {
-		return lastseen.File{}, fmt.Errorf("ledger %s: %w", f.Ledger, err)
+		return lastseen.File{}, fmt.Errorf("ledger %s: %w", Shown(f.Ledger), err)
 	}
 	dir := guard.Root("", os.Getuid(), os.Getenv("HOME"), os.Getenv("XDG_STATE_HOME"))
 	return lastseen.In(dir, place), nil
+}
+
+// Shown is a ledger's address without a password.
+func Shown(address string) string {
+	if isPostgres(address) {
+		return withoutPassword(address)
+	}
+	return address
 }
 
 // place names a ledger the same in whatever way it is reached: a database by its
@@ -50,7 +59,7 @@ func place(f *job.File) (string, error) {
 	}
 	u, err := url.Parse(f.Ledger)
 	if err != nil {
-		return withoutPassword(f.Ledger), nil // what is wrong with it is said when it is opened
+		return "", errors.New("the URL can't be parsed") // the parser's own words hold the password
 	}
 	q := url.Values{}
 	for _, name := range []string{"host", "port", "dbname", "database"} {

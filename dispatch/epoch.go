@@ -18,7 +18,7 @@ import (
 // too, and tells every target of the file. Commands go on, and what they come to
 // is recorded as far as the ledger takes it. The way out is [Dispatcher.Resume].
 
-// ErrHalted: nothing is started, because the ledger went back in time.
+// ErrHalted means that nothing is started, because the ledger went back in time.
 var ErrHalted = errors.New("scheduling is halted")
 
 // Halted returns why nothing is started any more, nil while all is well. It

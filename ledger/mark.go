@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// ErrWentBack: the ledger has forgotten what it had acknowledged, as after a
-// backup was put back. Nothing may be started by it before a person says so.
+// ErrWentBack means that the ledger has forgotten what it had acknowledged, as
+// after a backup was put back. Nothing may be started by it before a person says so.
 var ErrWentBack = errors.New("the ledger went back in time")
 
 // Mark tells a ledger from others, and how far it has come.

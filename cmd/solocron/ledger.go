@@ -218,10 +218,10 @@ func remembered(file *job.File) (lastseen.File, ledger.Mark, error) {
 	}
 	seen, err := memory.Read()
 	if err != nil {
-		return memory, seen, &hintError{fmt.Errorf("ledger %s: %w", file.Ledger, err), hintWentBack}
+		return memory, seen, &hintError{fmt.Errorf("ledger %s: %w", config.Shown(file.Ledger), err), hintWentBack}
 	}
 	if err := config.Gone(file, seen); err != nil {
-		return memory, seen, &hintError{fmt.Errorf("ledger %s: %w", file.Ledger, err), hintGone}
+		return memory, seen, &hintError{fmt.Errorf("ledger %s: %w", config.Shown(file.Ledger), err), hintGone}
 	}
 	return memory, seen, nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/solocron/solocron/ledger"
 )
 
-// ErrBroken: what is remembered can't be read. Then nobody knows whether the
+// ErrBroken means that what is remembered can't be read: nobody knows whether the
 // ledger is the latest one.
 var ErrBroken = errors.New("what this machine remembers of the ledger can't be read")
 
