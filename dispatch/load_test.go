@@ -62,7 +62,7 @@ func TestFault18NothingPilesUp(t *testing.T) {
 			synctest.Wait()
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			return runtime.NumGoroutine() + len(d.active) + len(d.waiting) + len(d.heard) + len(d.specs) + len(d.picked)
+			return runtime.NumGoroutine() + len(d.active) + len(d.waiting) + len(d.heard) + len(d.gen.specs) + len(d.picked)
 		}
 		pass(10*time.Minute + 45*time.Second)
 		before := held()
