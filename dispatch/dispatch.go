@@ -107,8 +107,8 @@ type Dispatcher struct {
 
 	mu        sync.Mutex
 	gen       *generation
-	active    map[string]struct{}                   // runs driven here, by ID
-	waiting   map[string]map[chan struct{}]struct{} // by job: drivers that wait for its slot
+	active    map[string]struct{}                  // runs driven here, by ID
+	waiting   map[string]map[chan struct{}]run.Run // by job: drivers that wait for its slot, with ID and due time of their runs
 	paused    map[string]bool
 	retired   map[string]bool              // jobs that are not in force any more
 	heard     map[string]time.Time         // lost runs: when their host is asked next
@@ -153,7 +153,7 @@ func New(o Options) *Dispatcher {
 		owner:   name + "-" + strings.ToLower(rand.Text()[:10]),
 		gen:     &generation{specs: map[string]*job.Job{}},
 		active:  map[string]struct{}{},
-		waiting: map[string]map[chan struct{}]struct{}{},
+		waiting: map[string]map[chan struct{}]run.Run{},
 		paused:  map[string]bool{},
 		retired: map[string]bool{},
 		heard:   map[string]time.Time{},

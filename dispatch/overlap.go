@@ -68,6 +68,9 @@ func (d *Dispatcher) ahead(ctx context.Context, j job.Job, r run.Run) (string, e
 	if j.Overlap != job.BufferOne && j.Overlap != job.BufferAll || len(r.Attempts) > 0 {
 		return "", nil
 	}
+	if first, ok := d.firstInLine(j.Name); ok && before(first, r) {
+		return first.ID, nil
+	}
 	planned, err := d.Ledger.Runs(ctx, ledger.Query{Job: j.Name, States: []run.State{run.Planned}})
 	if err != nil {
 		return "", err
@@ -94,7 +97,7 @@ func (d *Dispatcher) queue(ctx context.Context, j job.Job, r run.Run, ahead stri
 	if j.Overlap == job.BufferOne {
 		return d.apply(ctx, r, run.Skip{Reason: fmt.Sprintf("%s: %s is waiting already", run.ReasonOverlap, ahead)})
 	}
-	return d.hold(ctx, r, run.Wait{Reason: "waiting behind " + ahead}, nil, recheck)
+	return d.hold(ctx, r, run.Wait{Reason: "waiting behind " + ahead}, nil, maxSleep)
 }
 
 // replace ends every earlier open run of the job and waits for the slot.
@@ -123,7 +126,7 @@ func (d *Dispatcher) replace(ctx context.Context, j job.Job, r run.Run) (run.Run
 // run as it stands then. A run that was not in the ledger before does not rest
 // yet: the job's next due time waits for its record.
 func (d *Dispatcher) hold(ctx context.Context, r run.Run, w run.Wait, detail *ledger.Detail, most time.Duration) (run.Run, error) {
-	poke, leave := d.join(r.Job)
+	poke, leave := d.join(r)
 	defer leave()
 	if r.Version == 0 || r.Reason != w.Reason || !r.NotBefore.Equal(w.Until) {
 		held, err := d.write(ctx, r, w, ledger.Slot{}, detail)
@@ -153,29 +156,48 @@ func (d *Dispatcher) hold(ctx context.Context, r run.Run, w run.Wait, detail *le
 	return stored, nil
 }
 
-// join makes the caller one of those who are woken when something happens to
-// the job's runs.
-func (d *Dispatcher) join(jobName string) (poke <-chan struct{}, leave func()) {
+// join makes the driver of a run one of those who are woken when something
+// happens to its job's runs.
+func (d *Dispatcher) join(r run.Run) (poke <-chan struct{}, leave func()) {
 	c := make(chan struct{}, 1)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.waiting[jobName] == nil {
-		d.waiting[jobName] = map[chan struct{}]struct{}{}
+	if d.waiting[r.Job] == nil {
+		d.waiting[r.Job] = map[chan struct{}]run.Run{}
 	}
-	d.waiting[jobName][c] = struct{}{}
+	d.waiting[r.Job][c] = run.Run{ID: r.ID, Due: r.Due} // its place in line
 	return c, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		delete(d.waiting[jobName], c)
-		if len(d.waiting[jobName]) == 0 {
-			delete(d.waiting, jobName)
+		delete(d.waiting[r.Job], c)
+		if len(d.waiting[r.Job]) == 0 {
+			delete(d.waiting, r.Job)
 		}
 	}
 }
 
-// free tells those that wait for the job's slot, if its runs do.
+// firstInLine is the ID and due time of the job's run that waits here and came
+// due before the others.
+func (d *Dispatcher) firstInLine(jobName string) (first run.Run, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	first, _, ok = d.first(jobName)
+	return first, ok
+}
+
+// first is firstInLine with what wakes its driver. d.mu is held.
+func (d *Dispatcher) first(jobName string) (first run.Run, poke chan struct{}, ok bool) {
+	for c, r := range d.waiting[jobName] {
+		if !ok || before(r, first) {
+			first, poke, ok = r, c, true
+		}
+	}
+	return first, poke, ok
+}
+
+// free tells the next in line that the job's slot is free.
 func (d *Dispatcher) free(r run.Run) {
-	d.poke(r.Job)
+	d.wakeNext(r.Job)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	// A job whose spec this dispatcher has not read is left to the sweep.
@@ -184,7 +206,17 @@ func (d *Dispatcher) free(r run.Run) {
 	}
 }
 
-// poke wakes the drivers of the job's waiting runs.
+// wakeNext wakes the driver of the run that is first in line, and of no other: a long
+// line that is woken as a whole for each that leaves it gets nowhere.
+func (d *Dispatcher) wakeNext(jobName string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, poke, ok := d.first(jobName); ok {
+		signal(poke)
+	}
+}
+
+// poke wakes the drivers of all of the job's waiting runs.
 func (d *Dispatcher) poke(jobName string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -134,8 +134,11 @@ func same(stored, want run.Run) bool {
 
 // written tells those who wait for it that a change is in the ledger.
 func (d *Dispatcher) written(was, r run.Run, effects []run.Effect) {
-	if slices.Contains(effects, run.Free) {
+	switch {
+	case slices.Contains(effects, run.Free):
 		d.free(r)
+	case was.State == run.Planned && r.State != run.Planned:
+		d.wakeNext(r.Job)
 	}
 	if d.Observe != nil && (was.State != r.State || was.Version == 0) {
 		d.Observe(r)
