@@ -40,10 +40,8 @@ lint: ## run every linter over Go, shell and the dependencies
 	@sh build/lint.sh
 
 .PHONY: bench
-bench: without ## measure the hot paths, then how late commands start when many are due
-	go test -run '^$$' -bench . -benchmem ./schedule/... ./ledger/...
-	go test -run '^$$' -bench . -benchtime 1s ./fleet/ec2fleet ./e2e/aws
-	go run ./bench
+bench: without ## measure solocron beside other schedulers, at rest, and as it grows
+	go run ./bench -write docs/benchmarks.md
 
 .PHONY: mutate
 mutate: ## remove each protection of the promise in a copy, and see its suite go red

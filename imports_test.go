@@ -69,7 +69,7 @@ var may = map[layer][]layer{
 	plan:    {standard, foreign, core, port, plan},
 	sim:     {standard, core, port, adapter},
 	cmd:     {standard, foreign, core, port, adapter, config, web, plan, sim},
-	tool:    {standard},
+	tool:    {standard, core, port, adapter},
 	loop:    {standard, foreign, loop},
 }
 

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// stamp is the job: it appends the time to the file, in one write.
+func stamp(path string) error {
+	line := strconv.FormatInt(time.Now().UnixNano(), 10) + "\n"
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line)
+	return err
+}
+
+// timer is the bare timer, with the arguments and the manners of the peers: DUE
+// N COMMAND ARG... It starts all commands and then waits for them.
+func timer(args []string) error {
+	second, err := strconv.ParseInt(args[0], 10, 64)
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	time.Sleep(time.Until(time.Unix(second, 0)))
+	started := make([]*exec.Cmd, 0, n)
+	for range n {
+		c := exec.Command(args[2], args[3:]...)
+		if err := c.Start(); err != nil {
+			return err
+		}
+		started = append(started, c)
+	}
+	for _, c := range started {
+		if err := c.Wait(); err != nil {
+			return err
+		}
+	}
+	fmt.Println(time.Now().UnixNano())
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// round is what one starter came to in one round.
+type round struct {
+	first, p50, p99, max time.Duration // lateness of the starts
+	all                  time.Duration // from the due time to the last end that the starter knows of
+	cpu                  time.Duration // of all its processes and the commands, for each command
+	peak                 int64         // memory of the starter's own processes
+}
+
+// lateness of n stamps after the due time.
+func readStamps(path string, n int, due time.Time) (round, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return round{}, err
+	}
+	var late []time.Duration
+	for line := range strings.Lines(string(data)) {
+		ns, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+		if err != nil {
+			return round{}, err
+		}
+		late = append(late, time.Unix(0, ns).Sub(due))
+	}
+	if len(late) != n {
+		return round{}, fmt.Errorf("%d commands started, want %d", len(late), n)
+	}
+	slices.Sort(late)
+	return round{first: late[0], p50: late[n/2], p99: late[n*99/100], max: late[n-1]}, nil
+}
