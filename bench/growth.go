@@ -30,7 +30,7 @@ func (b *bench) moreJobs() error {
 		if _, err := b.watch(dir, n, due, 0); err != nil {
 			return err
 		}
-		s, err := b.watch(dir, n, due, b.rest/2)
+		s, err := b.watch(dir, n, due, b.rest/4)
 		if err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (b *bench) moreRuns() error {
 				return err
 			}
 		}
-		if rest[i], err = b.watch(dirs[i], 10_000, due, b.rest/2); err != nil {
+		if rest[i], err = b.watch(dirs[i], 10_000, due, b.rest/4); err != nil {
 			return err
 		}
 	}

@@ -146,7 +146,7 @@ func (b *bench) about(only string) string {
 	if only != "" {
 		command += " -only " + only
 	}
-	return fmt.Sprintf("`%s`: %s, %d CPUs (%s), Linux %s, %s, %s. Load before the start: %s.\n", command,
+	return fmt.Sprintf("%#q: %s, %d CPUs (%s), Linux %s, %s, %s. Load before the start: %s.\n", command,
 		strings.TrimSpace(string(version)), runtime.NumCPU(), runtime.GOARCH, release, runtime.Version(), b.peerVersions(), loadAverage())
 }
 

@@ -91,7 +91,7 @@ func (b *bench) once(s starter, n int, shell bool, ledger string) (round, error)
 		e.command += " && :" // only a shell can do that
 		e.argv = []string{"/bin/sh", "-c", e.command}
 	}
-	e.due = time.Now().Add(2*time.Second + time.Duration(n)*time.Millisecond).Truncate(time.Second)
+	e.due = time.Now().Add(2*time.Second + time.Duration(n)*time.Millisecond/3).Truncate(time.Second)
 	before := spent() - asking
 	done, peak, err := s.do(b, e)
 	if err = errors.Join(err, reap()); err != nil {

@@ -72,6 +72,7 @@ func (s *server) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if s.logFormat == "json" {
 		s.log = slog.New(slog.NewJSONHandler(stderr, nil))
 	}
+	frugal := debug.SetGCPercent(50) // reading a file takes several times what is kept of it
 	file, err := job.Load(s.file)
 	if err != nil {
 		return err
@@ -109,7 +110,8 @@ func (s *server) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	} else if err != nil {
 		return err
 	}
-	debug.FreeOSMemory() // reading a file takes several times what is kept of it
+	debug.FreeOSMemory()
+	debug.SetGCPercent(frugal)
 	listener, err := listen(socket)
 	if err != nil {
 		return err
