@@ -44,7 +44,7 @@ func Decide(c ledger.Change, old *Run, slot Slot) Decision {
 		return refuse(err, nil)
 	}
 	d := Decision{Outcome: ledger.Outcome{Run: r}, Run: row, Slot: next}
-	d.Writes = append(d.Writes, Stmt{putRun, row.args()})
+	d.Writes = append(d.Writes, row.put(old != nil))
 	if next != slot {
 		d.Writes = append(d.Writes, Stmt{putSlot, []any{r.Job, next.Holder, next.Fence}})
 	}

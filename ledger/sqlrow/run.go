@@ -56,9 +56,12 @@ func Columns(r run.Run) Run {
 	return row
 }
 
-// args are the arguments of putRun.
-func (r Run) args() []any {
-	return []any{r.ID, r.Job, r.Due, r.Through, r.State, r.Owner, r.BusyHost, r.Ended, r.Version, r.Body}
+// put is the statement that stores the run, which is there already or not.
+func (r Run) put(there bool) Stmt {
+	if there {
+		return Stmt{setRun, []any{r.ID, r.State, r.Owner, r.BusyHost, r.Ended, r.Version, r.Body}}
+	}
+	return Stmt{addRun, []any{r.ID, r.Job, r.Due, r.Through, r.State, r.Owner, r.BusyHost, r.Ended, r.Version, r.Body}}
 }
 
 // decodeRun reads a run's body. A body that can't be read wraps

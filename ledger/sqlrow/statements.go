@@ -11,13 +11,13 @@ type Stmt struct {
 // The statements are written for PostgreSQL, whose tables live in a schema of
 // their own; [SQLite] turns one into the other's dialect.
 const (
-	putRun = `
+	addRun = `
 		INSERT INTO solocron.runs (id, job, due, through, state, owner, busy_host, ended, version, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		ON CONFLICT (id) DO UPDATE SET
-			job = excluded.job, due = excluded.due, through = excluded.through,
-			state = excluded.state, owner = excluded.owner, busy_host = excluded.busy_host,
-			ended = excluded.ended, version = excluded.version, body = excluded.body`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	// Job and due times of a run never change, so their indexes stay as they are.
+	setRun = `
+		UPDATE solocron.runs SET state = $2, owner = $3, busy_host = $4, ended = $5, version = $6, body = $7
+		WHERE id = $1`
 	putSlot = `
 		INSERT INTO solocron.jobs (name, holder, fence) VALUES ($1, $2, $3)
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, fence = excluded.fence`
