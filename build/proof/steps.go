@@ -42,6 +42,12 @@ var steps = []step{
 		said("%s stories of anything that can happen to real schedulers, 0 violations", last(`OK, passed (\d+) tests`)),
 	},
 	{
+		"cycles", []string{"SOLOCRON_CYCLES=10000"}, goTest("-run", "TestCycles$", "./e2e/crash"),
+		said("%s schedulers killed, %s of them at %s points, %s keepers and guards, %s due times, %s commands started, 0 violations",
+			last(`cycles: (\d+) starts killed`), last(`killed, (\d+) of them at`), last(`of them at (\d+) points`),
+			last(`(\d+) keepers and guards`), last(`(\d+) due times, \d+ commands`), last(`(\d+) commands started`)),
+	},
+	{
 		"schedules", []string{"SOLOCRON_COMPARISONS=5000000"}, goTest("-run", "TestPeers$", "./schedule/difftest"),
 		said("%s due times compared with five implementations, %s differ by a rule, %s unexplained",
 			sum(`(\d+) due times compared`), sum(`compared, (\d+) differ as intended`), sum(`, (\d+) in other ways`)),
@@ -49,6 +55,10 @@ var steps = []step{
 	{
 		"faults", nil, goTest("-run", "TestFaults$", "."),
 		said("%s faults, %s with a test, %s excused", last(`(\d+) faults, `), last(`faults, (\d+) with a test`), last(`with a test, (\d+) excused`)),
+	},
+	{
+		"fuzz", nil, []string{"sh", "build/fuzz.sh", "5"},
+		said("%s targets, %s inputs kept", last(`(\d+) targets, \d+ inputs kept, 0 failures`), last(`targets, (\d+) inputs kept`)),
 	},
 	{
 		"mutations", nil, []string{"go", "run", "./build/mutate"},
