@@ -140,7 +140,9 @@ func bySDK(t *testing.T, body string) (*ec2.DescribeInstancesOutput, error) {
 	return client(body).DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{})
 }
 
-func client(body string) *ec2.Client { return ec2.NewFromConfig(config("http://in.memory", saysOnly(body))) }
+func client(body string) *ec2.Client {
+	return ec2.NewFromConfig(config("http://in.memory", saysOnly(body)))
+}
 
 // saysOnly is a server that gives one answer.
 type saysOnly string
