@@ -190,12 +190,12 @@ func (w *witness) end() []string {
 			}
 		}
 	}
-	w.endNotices(quiet)
+	w.endNotices()
 	return w.problems
 }
 
 // endNotices looks for what nobody was told.
-func (w *witness) endNotices(quiet time.Time) {
+func (w *witness) endNotices() {
 	w.mail.mu.Lock()
 	defer w.mail.mu.Unlock()
 	for _, m := range w.mail.got {

@@ -70,11 +70,12 @@ func run(only, file string) error {
 
 // table is the steps' rows in the order of the steps.
 func table(rows map[string]string) string {
-	text := "| step | what it came to | took | at |\n|---|---|---|---|\n"
+	var text strings.Builder
+	text.WriteString("| step | what it came to | took | at |\n|---|---|---|---|\n")
 	for _, s := range steps {
-		text += rows[s.name]
+		text.WriteString(rows[s.name])
 	}
-	return text
+	return text.String()
 }
 
 // run is one step: its log goes into the file. It returns what it came to.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -232,9 +233,7 @@ func (t *tape) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a = answer{from.Code, from.Header(), from.Body.Bytes()}
 		t.keep(a, operation+string(body), operation)
 	}
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body)
 	if strings.HasSuffix(operation, ".SendCommand") {

@@ -162,8 +162,11 @@ func (s *site) settle() {
 	}
 	await(s.t, s.kind.String()+": nothing is open and everybody is told", func() error {
 		runs, err := c.Runs(ctx, web.Select{States: open})
-		if err != nil || len(runs) > 0 {
-			return fmt.Errorf("%d runs are open, such as %+v; %v; %s", len(runs), runs[:min(1, len(runs))], err, d.log())
+		if err != nil {
+			return err
+		}
+		if len(runs) > 0 {
+			return fmt.Errorf("%d runs are open, such as %+v; %s", len(runs), runs[0], d.log())
 		}
 		return s.untold(ctx, c)
 	})
