@@ -5,7 +5,8 @@
 //
 // Each step is one command, whose log stays in a folder that is named first. It
 // fails if any step does, or if a step does not say what it came to; the others
-// run nevertheless. The list of steps is steps.go.
+// run nevertheless. The list of steps is steps.go. What is written keeps the rows
+// of steps that did not run.
 package main
 
 import (
@@ -39,8 +40,8 @@ func run(only, file string) error {
 		return err
 	}
 	fmt.Println("logs:", dir)
-	begun := time.Now()
-	rows := "| step | what it came to | took |\n|---|---|---|\n"
+	begun, at := time.Now(), commit()
+	rows := map[string]string{}
 	var broken []string
 	for _, s := range steps {
 		if !wanted.MatchString(s.name) {
@@ -55,16 +56,25 @@ func run(only, file string) error {
 			said = "**" + err.Error() + "**"
 		}
 		fmt.Printf("%-12s %6s  %s\n", s.name, took, said)
-		rows += fmt.Sprintf("| %s | %s | %s |\n", s.name, said, took)
+		rows[s.name] = fmt.Sprintf("| %s | %s | %s | %s |\n", s.name, said, took, at)
 	}
-	fmt.Printf("\n%s\nin %s, on %s\n", rows, time.Since(begun).Round(time.Second), machine())
+	fmt.Printf("\n%s\nin %s, on %s\n", table(rows), time.Since(begun).Round(time.Second), machine())
 	if len(broken) > 0 {
 		return fmt.Errorf("not shown: %s; see %s", strings.Join(broken, ", "), dir)
 	}
 	if file == "" {
 		return nil
 	}
-	return writeTable(file, rows+"\nOn "+machine()+".\n")
+	return write(file, rows)
+}
+
+// table is the steps' rows in the order of the steps.
+func table(rows map[string]string) string {
+	text := "| step | what it came to | took | at |\n|---|---|---|---|\n"
+	for _, s := range steps {
+		text += rows[s.name]
+	}
+	return text
 }
 
 // run is one step: its log goes into the file. It returns what it came to.
@@ -87,17 +97,23 @@ func (s step) run(path string) (string, error) {
 	return s.figures(string(text))
 }
 
-// writeTable puts the table into the file, between its two marks.
-func writeTable(file, table string) error {
+// write puts the rows into the file, between its two marks; steps that did not
+// run keep theirs.
+func write(file string, rows map[string]string) error {
 	const begin, end = "<!-- table -->\n", "<!-- end -->"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
 	head, rest, ok := strings.Cut(string(text), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
+	old, tail, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
 		return fmt.Errorf("%s: there is no %q … %q", file, begin, end)
 	}
-	return os.WriteFile(file, []byte(head+begin+"\n"+table+"\n"+end+tail), 0o644)
+	for line := range strings.Lines(old) {
+		if name, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " |"); rows[name] == "" {
+			rows[name] = line
+		}
+	}
+	return os.WriteFile(file, []byte(head+begin+"\n"+table(rows)+"\nOn "+machine()+".\n\n"+end+tail), 0o644)
 }
