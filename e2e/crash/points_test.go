@@ -198,8 +198,8 @@ func (d *scheduler) stir() {
 	}
 }
 
-// dieAt kills the scheduler, or its keeper, at the point, and reports whether it came there. Some are only passed
-// soon after a start.
+// dieAt kills the scheduler, or its keeper, at the point, and reports whether
+// it came there. Some are only passed soon after a start.
 func (s *site) dieAt(point string) bool {
 	s.t.Helper()
 	for range 8 {
