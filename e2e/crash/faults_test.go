@@ -108,7 +108,7 @@ func TestFault9KilledInMidDrain(t *testing.T) {
 		s.awaitBoth()
 		_ = d.cmd.Process.Signal(syscall.SIGTERM)
 		await(t, "it drains", func() error {
-			if !strings.Contains(d.log(), "msg=draining") {
+			if !strings.Contains(d.log(), "draining; ") {
 				return errors.New(d.log())
 			}
 			return nil
