@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -25,12 +26,17 @@ var (
 	targetGroup = matching("the ARN of a target group (arn:aws:elasticloadbalancing:…:targetgroup/…)",
 		`^arn:aws[a-z-]*:elasticloadbalancing:`+regionForm+`:`+accountForm+`:targetgroup/[A-Za-z0-9-]{1,32}/[0-9a-f]+$`)
 
-	dynamoLedger = regexp.MustCompile(`^dynamodb://(` + regionForm + `)/(` + tableForm + `)$`)
+	dynamoLedger = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^dynamodb://(` + regionForm + `)/(` + tableForm + `)$`)
+	})
 )
 
 // DynamoDB reads a ledger's text; ok is false if that is another ledger.
 func DynamoDB(ledger string) (region, table string, ok bool) {
-	m := dynamoLedger.FindStringSubmatch(ledger)
+	if !strings.HasPrefix(ledger, "dynamodb:") {
+		return "", "", false
+	}
+	m := dynamoLedger().FindStringSubmatch(ledger)
 	if m == nil {
 		return "", "", false
 	}
@@ -99,7 +105,7 @@ func checkEC2(d *decoder, n *node, f *Fleet) {
 // checkClaims sees whether those jobs that want a claim have a table for it.
 func checkClaims(d *decoder, n *node, doc *document) {
 	fleet := n.get("fleet")
-	unreadable := fleet.get("claims") != nil || strings.HasPrefix(doc.Ledger, "dynamodb:") && !dynamoLedger.MatchString(doc.Ledger)
+	unreadable := fleet.get("claims") != nil || strings.HasPrefix(doc.Ledger, "dynamodb:") && !dynamoLedger().MatchString(doc.Ledger)
 	if doc.Fleet.EC2 == nil || doc.Fleet.EC2.Region == "" || doc.Fleet.EC2.Claims != "" || unreadable {
 		return
 	}

@@ -1,9 +1,6 @@
 package job
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // A secret stands in the file as a reference: env:NAME for a variable of the
 // scheduler's environment, file:PATH for a file beside it. A message about one
@@ -19,10 +16,10 @@ func orSecret(want, pattern string) shape[string] {
 }
 
 func concealed(want, pattern, hint string) shape[string] {
-	re := regexp.MustCompile(pattern)
+	matches := matcher(pattern)
 	return shape[string]{kind: anything, want: want, schema: schema{"type": "string", "pattern": pattern},
 		read: func(d *decoder, n *node, into *string) {
-			if n.kind != text || !re.MatchString(n.text) {
+			if n.kind != text || !matches(n.text) {
 				d.conceal(n, hint, n.key+": want "+want)
 				return
 			}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A shape is one kind of value in the jobs file. It is the check, the reader
@@ -87,13 +88,20 @@ func parsed[T any](want string, s schema, parse func(string) (T, error)) shape[T
 
 // matching is text of one pattern, which the schema has too.
 func matching(want, pattern string) shape[string] {
-	re := regexp.MustCompile(pattern)
+	matches := matcher(pattern)
 	return parsed(want, schema{"pattern": pattern}, func(s string) (string, error) {
-		if !re.MatchString(s) {
+		if !matches(s) {
 			return "", wantGot(want, s)
 		}
 		return s, nil
 	})
+}
+
+// matcher compiles the pattern when it is first matched: most runs of the
+// program, a keeper's above all, read no file, and yet wait for its variables.
+func matcher(pattern string) func(string) bool {
+	re := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+	return func(s string) bool { return re().MatchString(s) }
 }
 
 // oneOf is a word of a fixed list.

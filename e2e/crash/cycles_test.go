@@ -23,16 +23,17 @@ import (
 const (
 	cyclesUsual = 40
 	perSite     = 250 // cycles of one ledger, which is then judged
-	streams     = 3   // sites at work at a time
+	streams     = 8   // sites at work at a time
 )
 
-// kindOf is what the n-th site works with. A start over SSH takes far more work
-// than any other, so that there are fewer.
+// kindOf is what the n-th site works with. The more work a start takes, the fewer
+// there are of it: each further host is probed, each connection to PostgreSQL is a
+// process, and SSH takes most.
 func kindOf(n int) kind {
-	if n%16 == 2 {
+	if n%20 == 2 {
 		return kind{ssh: true}
 	}
-	return []kind{{}, {postgres: true}, {}, {postgres: true, two: true}}[n%4]
+	return []kind{{alone: true}, {postgres: true, alone: true}, {}, {alone: true}, {postgres: true, two: true}, {alone: true}}[n%6]
 }
 
 // cyclesWanted is SOLOCRON_CYCLES, 0 without it.

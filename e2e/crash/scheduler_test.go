@@ -37,7 +37,8 @@ func (s *site) start(n int, point string) *scheduler {
 	s.t.Helper()
 	d := &scheduler{site: s, n: n, serving: make(chan struct{}), done: make(chan struct{})}
 	d.cmd = exec.Command(binary, "serve", "--file", s.path("jobs.yaml"), "--socket", s.socket(n), "--drain", "5s")
-	d.cmd.Env = append(os.Environ(), "SOLOCRON_CRASH_POINT="+point, "SOLOCRON_CRASH_PASSED="+s.path("passed"))
+	d.cmd.Env = append(os.Environ(), "SOLOCRON_CRASH_POINT="+point, "SOLOCRON_CRASH_PASSED="+s.path("passed"),
+		"GOGC=400") // it won't get old
 	out, err := d.cmd.StderrPipe()
 	if err != nil {
 		s.t.Fatal(err)

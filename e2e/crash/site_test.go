@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,7 @@ type kind struct {
 	postgres bool // else SQLite
 	ssh      bool // hosts behind a real sshd; else this machine, with the keeper
 	two      bool // schedulers at a time
+	alone    bool // one host; else two
 }
 
 func (k kind) String() string {
@@ -42,6 +44,9 @@ func (k kind) String() string {
 	}
 	if k.two {
 		name += ", two schedulers"
+	}
+	if k.alone {
+		name += ", one host"
 	}
 	return name
 }
@@ -82,11 +87,14 @@ func newSite(t *testing.T, k kind, jobs string) *site {
 	s := &site{t: t, kind: k, dir: guardtest.Dir(t), told: map[string]bool{}}
 	s.url = s.path("ledger.db")
 	if k.postgres {
-		s.url = pgtest.URL(t)
+		s.url = fewer(t, pgtest.URL(t))
 	}
 	receiver := httptest.NewServer(http.HandlerFunc(s.hear))
 	t.Cleanup(receiver.Close)
-	hosts := "    a: { address: local, run-dir: DIR/a }\n    b: { address: local, run-dir: DIR/b }\n"
+	hosts := "    a: { address: local, run-dir: DIR/a }\n"
+	if !k.alone {
+		hosts += "    b: { address: local, run-dir: DIR/b }\n"
+	}
 	if k.ssh {
 		server := sshdtest.Start(t)
 		hosts = ""
@@ -103,6 +111,19 @@ func newSite(t *testing.T, k kind, jobs string) *site {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// fewer are the ledger's URL with a smaller pool: of a scheduler that is about to
+// die, most connections would be opened in vain, and each is a process.
+func fewer(t *testing.T, ledger string) string {
+	u, err := url.Parse(ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("pool_max_conns", "2")
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 func (s *site) path(name string) string { return filepath.Join(s.dir, name) }

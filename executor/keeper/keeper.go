@@ -29,6 +29,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -69,6 +70,8 @@ type keeper struct {
 // serve is a keeper's life: take orders until the control socket ends, then wait
 // until nothing runs any more.
 func serve() int {
+	_ = os.Unsetenv("GOGC") // is uncollected, and none of the commands' business
+	debug.SetGCPercent(100)
 	syscall.Umask(0o22) // as commands want it
 	// What commands leave behind ends as a child of the keeper's, which reaps it.
 	// The first process of a container may be the daemon, which can't.

@@ -39,6 +39,11 @@ type Server struct {
 	proc *exec.Cmd
 }
 
+// withoutRC lets bash believe that it runs within another shell: then it leaves
+// the user's .bashrc alone, which is no part of a test and may take far longer
+// than all that is.
+const withoutRC = "SetEnv SHLVL=1"
+
 // Start starts a server that ends with the test. settings are further lines of
 // its sshd_config, which win over the server's own.
 func Start(t testing.TB, settings ...string) *Server {
@@ -73,7 +78,8 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 MaxStartups 100
 UseDNS no
-`, host, port, dir, dir))
+%s
+`, host, port, dir, dir, withoutRC))
 	if os.Getuid() == 0 {
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 			t.Fatal(err)
