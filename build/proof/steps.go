@@ -57,7 +57,7 @@ var steps = []step{
 		said("%s faults, %s with a test, %s excused", last(`(\d+) faults, `), last(`faults, (\d+) with a test`), last(`with a test, (\d+) excused`)),
 	},
 	{
-		"fuzz", nil, []string{"sh", "build/fuzz.sh", "5"},
+		"fuzz", []string{"KEEP=10"}, []string{"sh", "build/fuzz.sh", "5"},
 		said("%s targets, %s inputs kept", last(`(\d+) targets, \d+ inputs kept, 0 failures`), last(`targets, (\d+) inputs kept`)),
 	},
 	{
