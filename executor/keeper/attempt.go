@@ -141,7 +141,7 @@ func (a *attempt) start() error {
 		a.code, a.isOver = 128+int(syscall.SIGTERM), true
 	} else {
 		crash.Before("keeper", "command")
-		a.main, a.exited, err = a.k.children.start(a.argv(a.errand.Command), a.environ(), a.errand.Dir, w)
+		err = a.command(w)
 		crash.After("keeper", "command")
 	}
 	w.Close()
@@ -161,6 +161,19 @@ func (a *attempt) start() error {
 		a.collect(pipe)
 	}()
 	return nil
+}
+
+// command starts the command, by itself if it can do without a shell.
+func (a *attempt) command(out *os.File) (err error) {
+	env := a.environ()
+	if path, argv := a.plain(env); path != "" {
+		if a.main, a.exited, err = a.k.children.start(path, argv, env, a.errand.Dir, out); err == nil {
+			return nil
+		}
+	}
+	argv := a.argv(a.errand.Command)
+	a.main, a.exited, err = a.k.children.start(argv[0], argv, env, a.errand.Dir, out)
+	return err
 }
 
 // follow waits for the command's end, or ends it when its time is over or

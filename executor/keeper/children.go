@@ -14,9 +14,9 @@ type children struct {
 	ended map[int]chan<- syscall.WaitStatus
 }
 
-// start starts a process in a session of its own with standard input from
+// start starts the program at path in a session of its own with standard input from
 // nowhere and both outputs in out. Its end arrives on the channel.
-func (c *children) start(argv, env []string, dir string, out *os.File) (process, <-chan syscall.WaitStatus, error) {
+func (c *children) start(path string, argv, env []string, dir string, out *os.File) (process, <-chan syscall.WaitStatus, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return process{}, nil, err
@@ -25,7 +25,7 @@ func (c *children) start(argv, env []string, dir string, out *os.File) (process,
 	ended := make(chan syscall.WaitStatus, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
+	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{
 		Dir: dir, Env: env, Files: []uintptr{null.Fd(), out.Fd(), out.Fd()},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
@@ -65,7 +65,7 @@ func (c *children) output(argv, env []string, dir string) ([]byte, int, error) {
 		return nil, 0, err
 	}
 	defer r.Close()
-	_, ended, err := c.start(argv, env, dir, w)
+	_, ended, err := c.start(argv[0], argv, env, dir, w)
 	w.Close()
 	if err != nil {
 		return nil, 0, err

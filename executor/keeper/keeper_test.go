@@ -187,3 +187,40 @@ func TestDaemonDies(t *testing.T) {
 	}
 	guardtest.Eventually(t, "the keeper leaves", func() bool { return guardtest.Dead(pid) })
 }
+
+// A command that is started without a shell comes to what the shell makes of it.
+func TestPlainCommandsAreAsWithTheShell(t *testing.T) {
+	h := newHost(t)
+	dir := t.TempDir()
+	file := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	bare := file("bare", "echo $0 $# $1\nexit 7\n", 0o755) // no interpreter: the shell reads it itself
+	o := h.Order("true")
+	for _, text := range []string{
+		"no-such-program", "exec no-such-program", "/no/such/program x", dir, file("data", "x", 0o644), "./bare a", "bare a",
+		bare + " 'a b'", file("lost", "#!/no/such/interpreter\n", 0o755), file("ok", "#!/bin/sh\necho \"$0\" $#; exit 9\n", 0o755) + " a '' b",
+		"ls /no/such/file", "env -i /bin/sh -c 'echo \"$0\"; echo err >&2; exit 3' name", "exec sh -c 'kill -9 $$'", "exec sh -c 'exit 200'",
+		"cat /proc/self/cmdline", "readlink /proc/self/cwd", "stat -c %a_%F_%t,%T /dev/stdin -L", "sh -c 'umask; ulimit -n'",
+	} {
+		o.N++
+		o.Command, o.Dir, o.Env = text, dir, map[string]string{"PATH": "/usr/bin:/bin:" + dir}
+		got := h.Result(o)
+		o.N++
+		o.Command = text + " #" // takes a shell
+		want := h.Result(o)
+		if got.Code != want.Code || got.End != want.End || string(got.Output.Head) != string(want.Output.Head) {
+			t.Errorf("%s\ngives  %s %d %q\nwant %s %d %q", text, got.End, got.Code, got.Output.Head, want.End, want.Code, want.Output.Head)
+		}
+	}
+	// And it is without one that it runs.
+	o.N++
+	o.Command = "sh -c 'tr \"\\0\" \" \" </proc/$PPID/cmdline'"
+	if got := string(h.Result(o).Output.Head); !strings.HasPrefix(got, "solocron-keeper") {
+		t.Errorf("its parent is %q", got)
+	}
+}
