@@ -29,6 +29,11 @@ func (e byAddress) Start(ctx context.Context, h fleet.Host, o guard.Order, grant
 	return e.of(h).Start(ctx, h, o, grant)
 }
 
+func (e byAddress) Holds(h fleet.Host) bool {
+	patient, ok := e.of(h).(executor.Patient)
+	return ok && patient.Holds(h)
+}
+
 func (e byAddress) Wait(ctx context.Context, h fleet.Host, a guard.Attempt) (guard.Result, error) {
 	return e.of(h).Wait(ctx, h, a)
 }

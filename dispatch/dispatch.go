@@ -65,6 +65,9 @@ type Options struct {
 	// stop; those that take longer go on on their hosts and are picked up by the
 	// next dispatcher.
 	Drain time.Duration
+	// Ahead is how long before its due time a run may be prepared. It must do for
+	// all that come due together. Default 10s; negative for none.
+	Ahead time.Duration
 	// Patience is how long a due run looks for a host before it is skipped.
 	// Default 45s.
 	Patience time.Duration
@@ -107,7 +110,7 @@ type Dispatcher struct {
 
 	mu        sync.Mutex
 	gen       *generation
-	active    map[string]struct{}                  // runs driven here, by ID
+	active    map[string]chan struct{}             // runs driven here, by ID: closed once recorded
 	waiting   map[string]map[chan struct{}]run.Run // by job: drivers that wait for its slot, with ID and due time of their runs
 	paused    map[string]bool
 	retired   map[string]bool              // jobs that are not in force any more
@@ -132,6 +135,9 @@ type Dispatcher struct {
 // New returns a dispatcher with an identity of its own, so that a restarted
 // process is never taken for the one before.
 func New(o Options) *Dispatcher {
+	if o.Ahead == 0 {
+		o.Ahead = 10 * time.Second
+	}
 	if o.Patience == 0 {
 		o.Patience = 45 * time.Second
 	}
@@ -152,7 +158,7 @@ func New(o Options) *Dispatcher {
 		Options: o,
 		owner:   name + "-" + strings.ToLower(rand.Text()[:10]),
 		gen:     &generation{specs: map[string]*job.Job{}},
-		active:  map[string]struct{}{},
+		active:  map[string]chan struct{}{},
 		waiting: map[string]map[chan struct{}]run.Run{},
 		paused:  map[string]bool{},
 		retired: map[string]bool{},
@@ -243,11 +249,14 @@ func (d *Dispatcher) start(ctx context.Context, r run.Run) (recorded <-chan stru
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, driven := d.active[r.ID]; driven || d.work == nil || d.stopping() {
+	if driven := d.active[r.ID]; driven != nil {
+		return driven
+	}
+	if d.work == nil || d.stopping() {
 		close(c)
 		return c
 	}
-	d.active[r.ID] = struct{}{}
+	d.active[r.ID] = c
 	d.drivers.Go(func() {
 		defer d.done(r.ID)
 		_ = d.drive(d.work, r, c)

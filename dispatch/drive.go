@@ -41,7 +41,7 @@ func (d *Dispatcher) drive(ctx context.Context, r run.Run, recorded chan<- struc
 		switch {
 		case err == nil:
 			continue
-		case errors.Is(err, errStopping), errors.Is(err, errLater):
+		case errors.Is(err, errStopping), errors.Is(err, errLater), errors.Is(err, errNotDue):
 			return nil
 		case ctx.Err() != nil, d.Stepwise, errors.Is(err, ErrHalted):
 			return err
@@ -78,13 +78,17 @@ var (
 )
 
 // launch looks for a host for a planned run and records the intent, unless it
-// is held back, too late, or an earlier run of its job is in the way.
+// is held back, too late, or an earlier run of its job is in the way. A run that
+// has yet to come due is prepared.
 func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
 	if d.stopping() {
 		return r, errStopping
 	}
 	if err := d.Halted(); err != nil {
 		return r, err
+	}
+	if d.early(r) > 0 && d.preparing() > 0 {
+		return d.prepare(ctx, r)
 	}
 	if wait := r.NotBefore.Sub(d.now()); wait > 0 {
 		return d.hold(ctx, r, run.Wait{Until: r.NotBefore, Reason: r.Reason}, nil, wait)
@@ -93,7 +97,7 @@ func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
 	if err != nil {
 		return r, err
 	}
-	if r.Trigger != run.Manual && len(r.Attempts) == 0 && d.isPaused(r.Job) {
+	if r.Trigger != run.Manual && !tried(r) && d.isPaused(r.Job) {
 		return d.apply(ctx, r, run.Skip{Reason: run.ReasonPaused + " by an operator"})
 	}
 	if d.Stepwise && len(r.Attempts) > 0 { // the event was about its end, not its job
@@ -121,6 +125,12 @@ func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
 	return d.intend(ctx, j, r, "")
 }
 
+// tried reports whether any attempt of the run was made that the scheduler did not
+// take back itself.
+func tried(r run.Run) bool {
+	return slices.ContainsFunc(r.Attempts, func(a run.Attempt) bool { return !a.Revoked })
+}
+
 // rerun reports whether a person had the run start again after it was lost.
 func rerun(r run.Run) bool {
 	return !r.Policy.Idempotent && slices.ContainsFunc(r.Attempts, func(a run.Attempt) bool { return a.State == run.AttemptLost })
@@ -134,6 +144,15 @@ func (d *Dispatcher) intend(ctx context.Context, j job.Job, r run.Run, from stri
 		return d.noHost(ctx, j, r, pick, err)
 	}
 	defer done()
+	next, err := d.attempt(ctx, j, r, host, pick, from)
+	if busy := (*ledger.BusyError)(nil); errors.As(err, &busy) {
+		return d.overlap(ctx, j, r, busy.Holder)
+	}
+	return next, err
+}
+
+// attempt records the intent of an attempt on the host, and takes the job's slot.
+func (d *Dispatcher) attempt(ctx context.Context, j job.Job, r run.Run, host fleet.Host, pick *fleet.Pick, from string) (run.Run, error) {
 	where, err := json.Marshal(host)
 	if err != nil {
 		return r, err
@@ -142,36 +161,35 @@ func (d *Dispatcher) intend(ctx context.Context, j job.Job, r run.Run, from stri
 	if j.Overlap == job.Allow {
 		slot.Op = ledger.SlotShare
 	}
-	n := len(r.Attempts) + 1
 	protects, err := d.protects(ctx, r, host)
 	if err != nil {
 		return r, err
 	}
-	next, err := d.write(ctx, r, run.Intend{Host: host.ID, Token: token(), Ref: string(where), Protects: protects},
-		slot, &ledger.Detail{Attempt: n, Pick: pick})
-	var busy *ledger.BusyError
-	if errors.As(err, &busy) {
-		return d.overlap(ctx, j, r, busy.Holder)
-	}
-	return next, err
+	return d.write(ctx, r, run.Intend{Host: host.ID, Token: token(), Ref: string(where), Protects: protects},
+		slot, &ledger.Detail{Attempt: len(r.Attempts) + 1, Pick: pick})
 }
 
 // send brings the order of a starting run to its host. The go is committed
-// while the guard stands ready, and only then told to it.
+// while the guard stands ready, and only then told to it: both when the run has
+// come due.
 func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 	if err := d.Halted(); err != nil {
 		return r, err
 	}
 	a := *r.Attempt()
 	host, order, err := d.order(ctx, r)
-	if err != nil {
-		return d.apply(ctx, r, run.Refused{N: a.N, Proof: err.Error()})
+	if err == nil {
+		err = d.protect(ctx, r, host)
 	}
-	if err := d.protect(ctx, r, host); err != nil {
-		return d.apply(ctx, r, run.Refused{N: a.N, Proof: err.Error()})
+	if err != nil {
+		return d.apply(ctx, r, run.Refused{N: a.N, Proof: err.Error(), Revoked: d.early(r) > 0})
 	}
 	granted := r
 	grant := func(ctx context.Context) error {
+		var err error
+		if granted, err = d.await(ctx, r, host); err != nil {
+			return err
+		}
 		if d.stopping() {
 			return errStopping
 		}
@@ -180,10 +198,12 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, grantWithin)
 		defer cancel()
-		var err error
 		granted, err = d.apply(ctx, r, run.Go{N: a.N})
 		if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {
 			return fmt.Errorf("run %s is %s by now", r.ID, granted.State)
+		}
+		if rest := d.early(r); err == nil && rest > 0 {
+			time.Sleep(min(rest, goEarly))
 		}
 		return err
 	}
@@ -194,8 +214,8 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 		return granted, err // another one has given go, and sends the order
 	case err == nil && d.Stepwise:
 		return granted, errLater
-	case err == nil, granted.Owner != d.owner, granted.State.Final():
-		return granted, nil // it runs; or it was taken over or cancelled before go
+	case err == nil, granted.Owner != d.owner, granted.State.Final(), granted.State == run.Planned:
+		return granted, nil // it runs; or it was taken over, cancelled or taken back before go
 	case errors.Is(err, executor.ErrDelivered):
 		// The host has had this attempt before, from a scheduler or a ledger that
 		// nobody remembers. It won't start again; what became of it is its result.
@@ -212,7 +232,10 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 		if errors.Is(err, executor.ErrUnreachable) {
 			d.Fleet.Down(host.ID, proof.Reason())
 		}
-		return d.apply(ctx, granted, run.Refused{N: a.N, Proof: proof.Reason(), Revoked: errors.Is(err, errStopping)})
+		// Whatever keeps an attempt from starting before it is due is nothing
+		// against the host.
+		back := errors.Is(err, errStopping) || errors.Is(err, errTakenBack) || d.early(r) > 0
+		return d.apply(ctx, granted, run.Refused{N: a.N, Proof: proof.Reason(), Revoked: back})
 	}
 	return granted, err
 }

@@ -31,6 +31,9 @@ func (d *Dispatcher) overlap(ctx context.Context, j job.Job, r run.Run, holder s
 			return r, err
 		}
 	}
+	if h.State == run.Starting && d.early(h) > 0 {
+		return d.overtake(ctx, j, r, h)
+	}
 	if !d.inTheWay(h) {
 		return d.intend(ctx, j, r, holder)
 	}

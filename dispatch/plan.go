@@ -26,6 +26,7 @@ type generation struct {
 // planned is a job and how far its due times have been dealt with.
 type planned struct {
 	*job.Job // the file's
+	hash     string
 	when     *schedule.Schedule
 	last     time.Time // due times up to here have their runs
 	next     time.Time // the first one after last
@@ -67,7 +68,7 @@ func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string
 	all := make([]planned, len(f.Jobs))
 	for i := range f.Jobs {
 		j, p := &f.Jobs[i], &all[i]
-		p.Job = j
+		p.Job, p.hash = j, j.Hash()
 		if p.when, err = schedule.Parse(j.When); err != nil {
 			return fmt.Errorf("load %s: job %s: %w", f.Path, j.Name, err)
 		}
@@ -79,10 +80,9 @@ func (d *Dispatcher) Load(ctx context.Context, f *job.File, receivers map[string
 			}
 		}
 		next.jobs[j.Name] = p
-		hash := j.Hash()
-		next.specs[hash] = j
-		if k.Current() != hash { // else the ledger has it as it stands
-			specs = append(specs, specOf(j, hash))
+		next.specs[p.hash] = j
+		if k.Current() != p.hash { // else the ledger has it as it stands
+			specs = append(specs, specOf(j, p.hash))
 		}
 	}
 	if err := d.Ledger.PutJobs(ctx, at, specs...); err != nil {
@@ -168,7 +168,8 @@ func (d *Dispatcher) File() *job.File {
 	return d.gen.file
 }
 
-// plan makes a run of every due time when it comes, until ctx is done.
+// plan makes a run of every due time when it comes, or when it is time to prepare
+// it, until ctx is done.
 func (d *Dispatcher) plan(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -191,8 +192,8 @@ func (d *Dispatcher) plan(ctx context.Context) {
 	}
 }
 
-// due takes from the queue every job that is due at t, with the due times it
-// owes. A job comes back to the queue once they are recorded: until then no
+// due takes from the queue every job that is due at t or soon enough after it to
+// be prepared, with the due times it owes. A job comes back to the queue once they are recorded: until then no
 // later due time of it may be, or a crash could leave a hole that nobody sees;
 // and while the ledger is away the arrears grow instead of the memory.
 func (d *Dispatcher) due(t time.Time) []arrears {
@@ -200,10 +201,15 @@ func (d *Dispatcher) due(t time.Time) []arrears {
 	defer d.mu.Unlock()
 	var all []arrears
 	q := &d.gen.next
-	for len(*q) > 0 && !(*q)[0].next.After(t) {
+	soon := t.Add(d.preparing())
+	for len(*q) > 0 && !(*q)[0].next.After(soon) {
 		p := heap.Pop(q).(*planned)
 		a := arrears{job: *p.Job, until: t}
-		a.run, a.missed = owed(*p.Job, p.when, p.last, t)
+		if p.next.After(t) {
+			a.run, a.until = []occurrence{{p.next, run.Scheduled}}, p.next
+		} else {
+			a.run, a.missed = owed(*p.Job, p.when, p.last, t)
+		}
 		all = append(all, a)
 	}
 	return all
@@ -231,7 +237,7 @@ func (d *Dispatcher) sleep(t time.Time) time.Duration {
 	if len(d.gen.next) == 0 {
 		return maxSleep
 	}
-	return min(max(d.gen.next[0].next.Sub(t), 0), maxSleep)
+	return min(max(d.gen.next[0].next.Sub(t)-d.preparing(), 0), maxSleep)
 }
 
 // queue orders jobs by their next due time; see container/heap.

@@ -44,6 +44,11 @@ func inWorld(t *testing.T, names []string, f func(t *testing.T, w *world)) {
 func newWorld(t *testing.T, l ledger.Ledger, hosts ...string) *world {
 	w := &world{t: t, ledger: l, hosts: newHosts(hosts...), file: &job.File{Path: "test.yaml", Retention: 30 * 24 * time.Hour}}
 	w.log = slog.New(slog.DiscardHandler)
+	t.Cleanup(func() {
+		if len(w.hosts.early) > 0 {
+			t.Errorf("%q started before they were due", w.hosts.early)
+		}
+	})
 	if os.Getenv("SOLOCRON_TEST_LOG") != "" {
 		w.log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
@@ -158,10 +163,13 @@ type hosts struct {
 	refuse   map[string]string // the guard's refusal
 	command  func(o guard.Order) (time.Duration, int)
 	attempts map[string]*attempt
-	started  []string                    // witness: run IDs in the order in which commands started
-	on       []string                    // the hosts they started on
-	beforeGo func(context.Context) error // the guard stands ready
-	afterGo  func(o guard.Order) error   // go was committed and is on its way
+	early    []string // witness: runs that started before they were due, by clock
+	clock    func() time.Time
+	ready    map[string][]context.CancelCauseFunc // by host: guards that wait for their go
+	started  []string                             // witness: run IDs in the order in which commands started
+	on       []string                             // the hosts they started on
+	beforeGo func(context.Context) error          // the guard stands ready
+	afterGo  func(o guard.Order) error            // go was committed and is on its way
 }
 
 type attempt struct {
@@ -172,7 +180,7 @@ type attempt struct {
 
 func newHosts(names ...string) *hosts {
 	h := &hosts{
-		down: map[string]bool{}, refuse: map[string]string{}, attempts: map[string]*attempt{},
+		down: map[string]bool{}, ready: map[string][]context.CancelCauseFunc{}, clock: time.Now, refuse: map[string]string{}, attempts: map[string]*attempt{},
 		command: func(guard.Order) (time.Duration, int) { return 100 * time.Millisecond, 0 },
 	}
 	for _, name := range names {
@@ -233,6 +241,9 @@ func (h *hosts) Start(ctx context.Context, host fleet.Host, o guard.Order, grant
 			return &executor.NotStarted{Proof: err.Error(), Err: err}
 		}
 	}
+	ctx, left := context.WithCancelCause(ctx)
+	defer left(nil)
+	h.set(func() { h.ready[host.ID] = append(h.ready[host.ID], left) })
 	if err := grant(ctx); err != nil {
 		return &executor.NotStarted{Proof: "no go was given", Err: err}
 	}
@@ -245,6 +256,15 @@ func (h *hosts) Start(ctx context.Context, host fleet.Host, o guard.Order, grant
 	return nil
 }
 
+// leave ends the host's guards that wait for their go.
+func (h *hosts) leave(host string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, left := range h.ready[host] {
+		left(errDown)
+	}
+}
+
 // exec is the guard's part: the command runs to its end whatever becomes of
 // the dispatcher.
 func (h *hosts) exec(host fleet.Host, o guard.Order) {
@@ -254,6 +274,9 @@ func (h *hosts) exec(host fleet.Host, o guard.Order) {
 	a := &attempt{order: o, ended: make(chan struct{})}
 	h.attempts[o.Attempt.Dir()] = a
 	h.started = append(h.started, o.Run)
+	if h.clock().Before(o.Due) {
+		h.early = append(h.early, o.Run)
+	}
 	h.on = append(h.on, host.ID)
 	begun := time.Now().UTC()
 	end, timedOut := took, took > o.Timeout
@@ -340,6 +363,10 @@ func (h *hosts) Output(context.Context, fleet.Host, guard.Attempt, int64, int) (
 }
 
 func (h *hosts) Close() error { return nil }
+
+// Holds lets every run be prepared, so that all that is tested here is tested of
+// prepared runs too.
+func (h *hosts) Holds(fleet.Host) bool { return true }
 
 // witness is how often each run's command started.
 func (h *hosts) witness() map[string]int {

@@ -85,6 +85,16 @@ type OneWay interface {
 	TakeBack(ctx context.Context, h fleet.Host, a guard.Attempt, why string) (guard.Status, error)
 }
 
+// Patient is an executor on some of whose hosts a guard may stand ready for as
+// long as grant takes.
+type Patient interface {
+	Executor
+	// Holds reports whether the grant of a start on the host may take its time,
+	// as things stand. The context that it is called with then ends as soon as the
+	// guard does, and other starts don't wait for it.
+	Holds(h fleet.Host) bool
+}
+
 // ErrUnreachable is wrapped by a [NotStarted] whose host could not be reached
 // at all, so that other runs need not try it too.
 var ErrUnreachable = errors.New("host unreachable")

@@ -47,6 +47,13 @@ type (
 		Reason    string
 		Forgotten bool
 	}
+	// Replan makes a planned run that never began one of the job as it stands now:
+	// it was planned ahead, and the job was edited before it came due.
+	Replan struct {
+		Spec    string
+		Policy  Policy
+		StartBy time.Time
+	}
 	// Wait holds a planned run back, for example behind an earlier run.
 	Wait struct {
 		Until  time.Time
@@ -73,6 +80,7 @@ func (Go) event()       {}
 func (Refused) event()  {}
 func (Ended) event()    {}
 func (Vanished) event() {}
+func (Replan) event()   {}
 func (Wait) event()     {}
 func (Skip) event()     {}
 func (GiveUp) event()   {}
@@ -129,6 +137,8 @@ func Step(r Run, e Event, now time.Time) (Run, []Effect, error) {
 		effects, err = s.ended(e)
 	case Vanished:
 		effects, err = s.vanished(e)
+	case Replan:
+		effects, err = s.replan(e)
 	case Wait:
 		effects, err = s.wait(e)
 	case Skip:
@@ -184,9 +194,14 @@ func (s step) grant(e Go) error {
 	case s.Late(s.now):
 		return s.not("its time to start is over")
 	}
+	// The go of a prepared attempt is written a moment before it is given.
+	at := s.now
+	if at.Before(s.Due) {
+		at = s.Due
+	}
 	a := s.Attempt()
-	a.State, a.StartedAt = AttemptRunning, s.now
-	s.State, s.StartedAt = Running, s.now
+	a.State, a.StartedAt = AttemptRunning, at
+	s.State, s.StartedAt = Running, at
 	return nil
 }
 
@@ -209,6 +224,9 @@ func (s step) refused(e Refused) ([]Effect, error) {
 		return s.end(Skipped, ReasonLate+": "+e.Proof)
 	}
 	s.State, s.Reason, s.EndedAt = Planned, fmt.Sprintf("attempt %d did not start: %s", e.N, e.Proof), time.Time{}
+	if s.now.Before(s.Due) {
+		return []Effect{Again, Free}, nil // until it comes due others of its job go first
+	}
 	return []Effect{Again}, nil
 }
 
@@ -266,6 +284,14 @@ func (s step) vanished(e Vanished) ([]Effect, error) {
 	return []Effect{Tell}, nil
 }
 
+func (s step) replan(e Replan) ([]Effect, error) {
+	if s.State != Planned || s.Begun() {
+		return nil, s.not("only a planned run that never began follows its job")
+	}
+	s.Spec, s.Policy, s.StartBy = e.Spec, e.Policy, e.StartBy
+	return []Effect{Again}, nil
+}
+
 func (s step) wait(e Wait) ([]Effect, error) {
 	if s.State != Planned {
 		return nil, s.not("only a planned run waits")
@@ -278,7 +304,7 @@ func (s step) giveUp(as State, reason string) ([]Effect, error) {
 	if s.State != Planned {
 		return nil, s.not("it is on its way, or over")
 	}
-	if as == Skipped && len(s.Attempts) > 0 && s.begun() {
+	if as == Skipped && len(s.Attempts) > 0 && s.Begun() {
 		as = Failed // it did start once: its retries came to nothing
 	}
 	return s.end(as, reason)
@@ -383,11 +409,11 @@ const (
 // Late reports whether the run's first start would come after its StartBy. A
 // run that has begun once is never late: its retries may take their time.
 func (r *Run) Late(now time.Time) bool {
-	return !r.StartBy.IsZero() && now.After(r.StartBy) && !r.begun()
+	return !r.StartBy.IsZero() && now.After(r.StartBy) && !r.Begun()
 }
 
-// begun reports whether any attempt may have started.
-func (r *Run) begun() bool {
+// Begun reports whether any attempt may have started.
+func (r *Run) Begun() bool {
 	for i := range r.Attempts {
 		switch r.Attempts[i].State {
 		case AttemptStarting, AttemptNotStarted:

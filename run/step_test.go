@@ -35,19 +35,19 @@ func TestStepTable(t *testing.T) {
 		Intend{Host: "web-2"}, Go{N: 1}, Refused{N: 1, Proof: "p"},
 		Ended{N: 1, As: Succeeded}, Ended{N: 1, As: Failed, Code: 3}, Ended{N: 1, As: TimedOut}, Ended{N: 1, As: Cancelled},
 		Vanished{N: 1}, Wait{Reason: "w"}, Skip{Reason: "s"}, GiveUp{Reason: "g"}, Cancel{Why: "c"},
-		Resolve{As: Succeeded}, Resolve{As: Failed}, Resolve{As: Skipped}, Rerun{}, Vanished{N: 1, Forgotten: true},
+		Resolve{As: Succeeded}, Resolve{As: Failed}, Resolve{As: Skipped}, Rerun{}, Vanished{N: 1, Forgotten: true}, Replan{Spec: "s"},
 	}
-	//                  intend    go       refused  ok         fail    timeout   cancel'd   vanish wait     skip     giveup  cancel     res ok     res fail res skip rerun  forgot
+	//                  intend    go       refused  ok         fail    timeout   cancel'd   vanish wait     skip     giveup  cancel     res ok     res fail res skip rerun  forgot replan
 	want := map[State][]State{
-		Planned:   {Starting, "", "", "", "", "", "", "", Planned, Skipped, Failed, Cancelled, "", "", "", "", ""},
-		Starting:  {"", Running, Planned, "", "", "", "", "", "", "", "", Cancelled, "", "", "", "", Lost},
-		Running:   {"", "", Planned, Succeeded, Failed, TimedOut, Cancelled, Lost, "", "", "", Running, "", "", "", "", Lost},
-		Lost:      {"", "", Planned, Succeeded, Failed, TimedOut, Cancelled, "", "", "", "", "", Succeeded, Failed, "", Planned, Lost},
-		Skipped:   make([]State, 17),
-		Succeeded: make([]State, 17),
-		Failed:    make([]State, 17),
-		TimedOut:  make([]State, 17),
-		Cancelled: make([]State, 17),
+		Planned:   {Starting, "", "", "", "", "", "", "", Planned, Skipped, Failed, Cancelled, "", "", "", "", "", Planned},
+		Starting:  {"", Running, Planned, "", "", "", "", "", "", "", "", Cancelled, "", "", "", "", Lost, ""},
+		Running:   {"", "", Planned, Succeeded, Failed, TimedOut, Cancelled, Lost, "", "", "", Running, "", "", "", "", Lost, ""},
+		Lost:      {"", "", Planned, Succeeded, Failed, TimedOut, Cancelled, "", "", "", "", "", Succeeded, Failed, "", Planned, Lost, ""},
+		Skipped:   make([]State, 18),
+		Succeeded: make([]State, 18),
+		Failed:    make([]State, 18),
+		TimedOut:  make([]State, 18),
+		Cancelled: make([]State, 18),
 	}
 	for _, state := range States {
 		for i, e := range events {
@@ -75,6 +75,38 @@ func TestStepTable(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// An attempt that is taken back before the run is due leaves the slot to others;
+// a go that is committed before is one of the due time.
+func TestBeforeItIsDue(t *testing.T) {
+	for at, free := range map[time.Time]bool{t0.Add(-1): true, t0: false} {
+		r, effects, err := Step(in(Starting), Refused{N: 1, Proof: "p", Revoked: true}, at)
+		if err != nil || r.State != Planned || slices.Contains(effects, Free) != free {
+			t.Errorf("at %s: %s, %v, %v", at, r.State, effects, err)
+		}
+	}
+	for at, started := range map[time.Time]time.Time{t0.Add(-time.Second): t0, t0.Add(time.Second): t0.Add(time.Second)} {
+		r, _, err := Step(in(Starting), Go{N: 1}, at)
+		if err != nil || !r.StartedAt.Equal(started) || !r.Attempt().StartedAt.Equal(started) {
+			t.Errorf("go at %s: started at %s, %v", at, r.StartedAt, err)
+		}
+	}
+}
+
+// A run that never began follows its job; one that did stays as it was planned.
+func TestReplan(t *testing.T) {
+	edited := Replan{Spec: "new", Policy: Policy{Timeout: time.Minute, MaxAttempts: 3}, StartBy: t0.Add(time.Minute)}
+	r := follow(t, in(Starting), Refused{N: 1, Proof: "p", Revoked: true}, edited)
+	if r.Spec != "new" || r.Policy.Timeout != time.Minute || !r.StartBy.Equal(edited.StartBy) || len(r.Attempts) != 1 {
+		t.Errorf("%+v", r)
+	}
+	r = in(Running)
+	r.Policy.Retries, r.Policy.RetryOn = 2, []State{Failed}
+	r = follow(t, r, Ended{N: 1, As: Failed, Code: 1})
+	if _, _, err := Step(r, edited, t0); err == nil {
+		t.Error("a retry took another command")
 	}
 }
 

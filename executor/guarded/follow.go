@@ -2,6 +2,7 @@ package guarded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,52 +10,71 @@ import (
 	"github.com/solocron/solocron/guard"
 )
 
-// following is a conversation after go. done is closed at its end; heard says
+// following is a conversation from ready on. done is closed at its end; heard says
 // whether the result arrived.
 type following struct {
+	of     where
 	done   chan struct{}
 	result guard.Result
 	heard  bool
+
+	// Both from go on, under the executor's lock.
+	release func() // lets the next command start; nil when it was called
+	slow    *time.Timer
 }
 
 // forget is how long a result that nobody waits for is kept in memory; the
 // host keeps it anyway.
 const forget = time.Minute
 
-// follow listens to a guard that was given its go, until its end.
-func (e *Executor) follow(h fleet.Host, a guard.Attempt, s Session, talk *guard.Reader, release func()) {
-	f := &following{done: make(chan struct{})}
-	key := where{h.ID, a}
-	e.mu.Lock()
-	e.live[key] = f
-	e.mu.Unlock()
-	slow := time.AfterFunc(e.opts.ReadyWithin, release)
+// errLeft is why a guard that stood ready gets no go.
+var errLeft = errors.New("the guard left before its go")
+
+// follow listens to a guard that stands ready, until its end, and then calls
+// left. Waiters find it once go is handed over.
+func (e *Executor) follow(h fleet.Host, a guard.Attempt, s Session, talk *guard.Reader, left context.CancelCauseFunc) *following {
+	f := &following{of: where{h.ID, a}, done: make(chan struct{})}
 	e.wg.Go(func() {
 		stop := context.AfterFunc(e.quit, func() { s.Close() })
-		f.result, f.heard = e.listen(s, talk, release)
+		f.result, f.heard = e.listen(s, talk, func() { e.started(f) })
 		stop()
 		s.Close()
-		slow.Stop()
-		release()
+		left(errLeft)
+		e.started(f)
 		if f.heard && e.opts.Dir != nil && f.result.End != guard.Refused {
 			f.result.Output = e.kept(h, a, f.result.Output)
 		}
 		close(f.done)
-		time.AfterFunc(forget, func() { e.drop(key, f) })
+		time.AfterFunc(forget, func() { e.drop(f) })
 	})
+	return f
 }
 
-func (e *Executor) drop(key where, f *following) {
+// started lets the next command start, unless this one's place is free already.
+func (e *Executor) started(f *following) {
+	e.mu.Lock()
+	release, slow := f.release, f.slow
+	f.release, f.slow = nil, nil
+	e.mu.Unlock()
+	if release != nil {
+		release()
+	}
+	if slow != nil {
+		slow.Stop()
+	}
+}
+
+func (e *Executor) drop(f *following) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.live[key] == f {
-		delete(e.live, key)
+	if e.live[f.of] == f {
+		delete(e.live, f.of)
 	}
 }
 
 // listen reads to the guard's last word. Output that is still held a while
 // after the command's end is left to whoever holds it.
-func (e *Executor) listen(s Session, talk *guard.Reader, release func()) (guard.Result, bool) {
+func (e *Executor) listen(s Session, talk *guard.Reader, started func()) (guard.Result, bool) {
 	var outcome guard.Outcome
 	var late *time.Timer
 	for {
@@ -63,7 +83,7 @@ func (e *Executor) listen(s Session, talk *guard.Reader, release func()) (guard.
 			break
 		}
 		if m.Word == "started" {
-			release()
+			started()
 		}
 		outcome.Take(m)
 		if outcome.Ended() && late == nil {
@@ -99,7 +119,7 @@ func (e *Executor) Wait(ctx context.Context, h fleet.Host, a guard.Attempt) (gua
 	if f != nil {
 		select {
 		case <-f.done:
-			e.drop(key, f)
+			e.drop(f)
 			if f.heard {
 				return f.result, nil
 			}

@@ -46,9 +46,13 @@ type Options struct {
 	// Dir, if it is set, is an attempt's run directory on this machine. Output is
 	// then read from there instead of being sent.
 	Dir func(fleet.Host, guard.Attempt) string
-	// Starting is how many starts may be under way at once, from the guard's
-	// first process to the command's, in order of arrival. Zero is no bound.
+	// Starting is how many guards may be getting ready at once, and how many
+	// commands may be between their go and their first process, each in order of
+	// arrival. Zero is no bound.
 	Starting int64
+	// Holds, if it is set, says whether a guard may stand ready for longer than a
+	// go takes to commit. It must then leave at the end of its input alone.
+	Holds func() bool
 
 	ReadyWithin time.Duration // from the open session to ready, 30s
 	GoWithin    time.Duration // to hand over go, 10s
@@ -87,6 +91,7 @@ func (o Options) withDefaults() Options {
 type Executor struct {
 	transport Transport
 	opts      Options
+	readying  *semaphore.Weighted // nil for no bound
 	starting  *semaphore.Weighted // nil for no bound
 
 	mu   sync.Mutex
@@ -96,7 +101,7 @@ type Executor struct {
 	stop context.CancelFunc
 }
 
-var _ executor.Executor = (*Executor)(nil)
+var _ executor.Patient = (*Executor)(nil)
 
 // where names an attempt on a host.
 type where struct {
@@ -108,6 +113,7 @@ type where struct {
 func New(t Transport, opts Options) *Executor {
 	e := &Executor{transport: t, opts: opts.withDefaults(), live: map[where]*following{}}
 	if opts.Starting > 0 {
+		e.readying = semaphore.NewWeighted(opts.Starting)
 		e.starting = semaphore.NewWeighted(opts.Starting)
 	}
 	e.quit, e.stop = context.WithCancel(context.Background())

@@ -12,6 +12,7 @@ import (
 	"github.com/solocron/solocron/executor"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
+	"golang.org/x/sync/semaphore"
 )
 
 // noGo is the proof that holds whenever a start breaks off before go: a guard
@@ -24,7 +25,7 @@ func (e *Executor) Start(ctx context.Context, h fleet.Host, o guard.Order, grant
 	if err != nil {
 		return &executor.NotStarted{Proof: "the order was not sent", Err: err}
 	}
-	release, err := e.admit(ctx)
+	release, err := admit(ctx, e.readying)
 	if err != nil {
 		return &executor.NotStarted{Proof: noGo, Err: err}
 	}
@@ -35,33 +36,37 @@ func (e *Executor) Start(ctx context.Context, h fleet.Host, o guard.Order, grant
 	}
 	talk := guard.NewReader(s)
 	err = e.ready(ctx, s, talk, wire)
+	release()
 	if errors.Is(err, executor.ErrDelivered) {
 		err = e.delivered(ctx, h, o, err)
 	}
-	if err == nil {
-		err = give(ctx, grant)
+	if err != nil {
+		s.Close()
+		return err
 	}
-	if err == nil {
-		err = e.handOver(s, o)
+	there, left := context.WithCancelCause(ctx)
+	f := e.follow(h, o.Attempt, s, talk, left)
+	if err = give(there, grant); err == nil {
+		err = e.handOver(f, s, o)
 	}
 	if err != nil {
 		s.Close()
-		release()
-		return err
 	}
-	e.follow(h, o.Attempt, s, talk, release)
-	return nil
+	return err
 }
 
-// admit waits for a place among the starts under way.
-func (e *Executor) admit(ctx context.Context) (release func(), err error) {
-	if e.starting == nil {
+// Holds reports whether a guard may be kept waiting. See [executor.Patient].
+func (e *Executor) Holds(fleet.Host) bool { return e.opts.Holds != nil && e.opts.Holds() }
+
+// admit waits for a place.
+func admit(ctx context.Context, places *semaphore.Weighted) (release func(), err error) {
+	if places == nil {
 		return func() {}, nil
 	}
-	if err := e.starting.Acquire(ctx, 1); err != nil {
+	if err := places.Acquire(ctx, 1); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	return sync.OnceFunc(func() { e.starting.Release(1) }), nil
+	return sync.OnceFunc(func() { places.Release(1) }), nil
 }
 
 // ready sends the order and hears what the guard says to it. Any error but
@@ -114,13 +119,23 @@ func give(ctx context.Context, grant func(context.Context) error) error {
 	return nil
 }
 
-// handOver writes go. It was granted, so a context that ends now no longer
-// matters; an error leaves the start in doubt.
-func (e *Executor) handOver(s Session, o guard.Order) error {
+// handOver writes go when it is this start's turn. It was granted, so a context
+// that ends now no longer matters; an error leaves the start in doubt.
+func (e *Executor) handOver(f *following, s Session, o guard.Order) error {
+	release, err := admit(context.Background(), e.starting)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.live[f.of] = f
+	f.release, f.slow = release, time.AfterFunc(e.opts.ReadyWithin, func() { e.started(f) })
+	e.mu.Unlock()
 	late := time.AfterFunc(e.opts.GoWithin, func() { s.Close() })
 	defer late.Stop()
 	crash.Before("guard", "word of go")
 	if _, err := io.WriteString(s, o.Go(time.Now())); err != nil {
+		e.started(f)
+		e.drop(f)
 		return fmt.Errorf("go for %s on %s may have been heard: %w", o.Attempt.Dir(), o.Host, err)
 	}
 	crash.After("guard", "word of go")

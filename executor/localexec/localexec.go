@@ -31,6 +31,7 @@ import (
 	"github.com/solocron/solocron/executor/keeper"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
+	"golang.org/x/sys/unix"
 )
 
 // Options are the executor's settings; zero values take the defaults.
@@ -46,6 +47,10 @@ type Options struct {
 func New(opts Options) executor.Executor {
 	t := &transport{sessions: map[*session]bool{}}
 	t.name, t.home, t.state = identity()
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
+		t.room = int(min(limit.Cur, 1<<20) / 4 * 3)
+	}
 	g := opts.Guarded
 	g.Link = guard.Link{}
 	g.Dir = func(_ fleet.Host, a guard.Attempt) string {
@@ -57,6 +62,9 @@ func New(opts Options) executor.Executor {
 		if keeper.Available() {
 			g.Starting *= 8
 		}
+	}
+	if keeper.Available() {
+		g.Holds = t.roomy
 	}
 	if g.AskFirst == 0 {
 		g.AskFirst = 200 * time.Millisecond
@@ -83,6 +91,7 @@ func identity() (name, home, state string) {
 
 type transport struct {
 	name, home, state string
+	room              int // how many sessions there may be for one to be held open
 
 	mu       sync.Mutex
 	closed   bool
@@ -152,6 +161,14 @@ func (t *transport) hire() bool {
 		t.keeper = k
 	}
 	return t.keeper != nil
+}
+
+// roomy reports whether a conversation may be held open for a while: a quarter of
+// the descriptors that there may be is left to those that have come due.
+func (t *transport) roomy() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.sessions) < t.room
 }
 
 // dismiss lets the keeper leave when its last command has. The caller holds

@@ -167,3 +167,42 @@ func TestGuardsAreReaped(t *testing.T) {
 		}
 	}
 }
+
+// A guard that is kept waiting for its go keeps no other waiting, and its grant is
+// told when it dies.
+func TestHeldStart(t *testing.T) {
+	h := host(t)
+	x := localexec.New(localexec.Options{Starting: 1})
+	defer x.Close()
+	if !x.(executor.Patient).Holds(h) {
+		t.Fatal("no start can be held")
+	}
+	held, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- x.Start(t.Context(), h, order(h, 1, "true"), func(ctx context.Context) error {
+			close(held)
+			<-ctx.Done()
+			return context.Cause(ctx)
+		})
+	}()
+	<-held
+	o := order(h, 2, "echo out")
+	if err := x.Start(t.Context(), h, o, granted); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := x.Wait(t.Context(), h, o.Attempt); err != nil || res.End != guard.Exited {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	signed, err := os.ReadFile(filepath.Join(guard.RunDir(h.RunDir, o.Attempt), "guard"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.Fields(string(signed))[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
+	if err := <-ended; executor.Proven(err) == nil {
+		t.Errorf("a start whose guard was killed before its go: %v", err)
+	}
+}
