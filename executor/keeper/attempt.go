@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/solocron/solocron/crash"
 	"github.com/solocron/solocron/guard"
+	"golang.org/x/sys/unix"
 )
 
 // attempt is one that the keeper keeps, from its order to its end. All but what
@@ -34,6 +36,10 @@ type attempt struct {
 	begun    time.Time
 	note     string
 	collects chan struct{} // closed when the output is whole
+
+	telling sync.Mutex // what follows
+	told    bool       // the result was told
+	size    string     // the output's, to be told with the result
 }
 
 // attend holds one conversation to its end, and follows what comes of it.
@@ -54,8 +60,7 @@ func (k *keeper) attend(talk *os.File) {
 	switch err := a.run(); {
 	case err == nil:
 		a.settle(a.end(), a.code, refusal{})
-		k.dismiss(a)
-		a.syncResult()
+		k.flusher.add(a.dir)
 	case errors.As(err, &refused):
 		a.settle(string(guard.Refused), 0, refused)
 	case a.errand.Name != "":
@@ -83,7 +88,7 @@ func (a *attempt) run() error {
 		return err
 	}
 	if a.errand.Lock != "" {
-		release, err := takeLock(filepath.Join(root, "locks", a.errand.Lock))
+		release, err := takeLock(a.lock(root))
 		if err != nil {
 			return err
 		}
@@ -113,27 +118,34 @@ func (a *attempt) awaitGo(hear *bufio.Reader) error {
 	return refusal{reason: "the attempt was stopped before its go"}
 }
 
+// lock is the path of the job's lock on this host.
+func (a *attempt) lock(root string) string { return filepath.Join(root, "locks", a.errand.Lock) }
+
 // takeLock takes a job's lock on this host, which is held until release.
 func takeLock(path string) (release func(), err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	fd, err := openLock(path)
 	if err != nil {
 		return nil, refusal{reason: "cannot open lock " + path}
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		unix.Close(fd)
 		return nil, refusal{reason: "the job's lock on this host is held by another attempt", busy: true}
 	}
 	return func() {
 		// A process that is just being started holds a copy until its exec.
-		_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
-		f.Close()
+		_ = unix.Flock(fd, unix.LOCK_UN)
+		unix.Close(fd)
 	}, nil
+}
+
+func openLock(path string) (fd int, err error) {
+	return unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o600)
 }
 
 // start starts the command and its collector. A stop that was asked for before
 // this is seen here; a later one by follow.
 func (a *attempt) start() error {
-	pipe, w, err := os.Pipe()
+	pipe, w, err := newPipe()
 	if err != nil {
 		return err
 	}
@@ -144,13 +156,14 @@ func (a *attempt) start() error {
 		err = a.command(w)
 		crash.After("keeper", "command")
 	}
-	w.Close()
+	syscall.Close(w)
 	if err != nil {
 		pipe.Close()
 		return fmt.Errorf("start %s: %w", a.argv("")[0], err)
 	}
 	if a.main.pid != 0 {
-		_ = a.write("pid", sign(strings.Fields(a.k.signed)[0], a.main)+"\n")
+		// Not in the file "pid", as a shell's: a new file costs more than the rest.
+		_ = a.put("guard", sign(strings.Fields(a.k.signed)[0], a.main)+"\n", unix.O_APPEND)
 	}
 	a.say("started\n")
 	a.errand.Command, a.errand.Env = "", nil
@@ -164,7 +177,7 @@ func (a *attempt) start() error {
 }
 
 // command starts the command, by itself if it can do without a shell.
-func (a *attempt) command(out *os.File) (err error) {
+func (a *attempt) command(out int) (err error) {
 	env := a.environ()
 	if path, argv := a.plain(env); path != "" {
 		if a.main, a.exited, err = a.k.children.start(path, argv, env, a.errand.Dir, out); err == nil {
@@ -235,6 +248,26 @@ func (a *attempt) fail(mistake any) {
 	default:
 		a.endTree(0)
 		a.settle(string(guard.Gone), 0, reason)
+	}
+}
+
+// conclude tells the result, with the output's size if that is known.
+func (a *attempt) conclude(result string) {
+	a.telling.Lock()
+	defer a.telling.Unlock()
+	a.told = true
+	a.say(result + a.size)
+}
+
+// measured tells the output's size, at the latest with the result: most outputs
+// are whole by then.
+func (a *attempt) measured(size string) {
+	a.telling.Lock()
+	defer a.telling.Unlock()
+	if a.told {
+		a.say(size)
+	} else {
+		a.size = size
 	}
 }
 

@@ -14,19 +14,36 @@ type children struct {
 	ended map[int]chan<- syscall.WaitStatus
 }
 
+// nowhere is the standard input of all of them.
+var nowhere = sync.OnceValues(func() (int, error) { return syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0) })
+
+// newPipe is os.Pipe for a command's output: it leaves the writing end alone,
+// which the command wants as it is, and which is closed with syscall.Close.
+func newPipe() (r *os.File, w int, err error) {
+	var fds [2]int
+	if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {
+		return nil, 0, os.NewSyscallError("pipe2", err)
+	}
+	if err := syscall.SetNonblock(fds[0], true); err != nil {
+		syscall.Close(fds[0])
+		syscall.Close(fds[1])
+		return nil, 0, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "output"), fds[1], nil
+}
+
 // start starts the program at path in a session of its own with standard input from
 // nowhere and both outputs in out. Its end arrives on the channel.
-func (c *children) start(path string, argv, env []string, dir string, out *os.File) (process, <-chan syscall.WaitStatus, error) {
-	null, err := os.Open(os.DevNull)
+func (c *children) start(path string, argv, env []string, dir string, out int) (process, <-chan syscall.WaitStatus, error) {
+	null, err := nowhere()
 	if err != nil {
 		return process{}, nil, err
 	}
-	defer null.Close()
 	ended := make(chan syscall.WaitStatus, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{
-		Dir: dir, Env: env, Files: []uintptr{null.Fd(), out.Fd(), out.Fd()},
+		Dir: dir, Env: env, Files: []uintptr{uintptr(null), uintptr(out), uintptr(out)},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
@@ -60,13 +77,13 @@ func (c *children) reap() {
 
 // output runs a small program to its end.
 func (c *children) output(argv, env []string, dir string) ([]byte, int, error) {
-	r, w, err := os.Pipe()
+	r, w, err := newPipe()
 	if err != nil {
 		return nil, 0, err
 	}
 	defer r.Close()
 	_, ended, err := c.start(argv[0], argv, env, dir, w)
-	w.Close()
+	syscall.Close(w)
 	if err != nil {
 		return nil, 0, err
 	}

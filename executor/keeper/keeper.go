@@ -58,6 +58,7 @@ func Available() bool { return mainKeeps.Load() }
 // keeper is the process that keeps attempts.
 type keeper struct {
 	children children
+	flusher  flusher
 	signed   string // "BOOT PID BORN" of this very process
 	attempts sync.WaitGroup
 
@@ -107,6 +108,7 @@ func serve() int {
 	}
 	control.Close()
 	k.attempts.Wait()
+	k.flusher.under.Wait()
 	return 0
 }
 

@@ -104,5 +104,5 @@ func (a *attempt) collect(pipe *os.File) {
 		_ = os.Truncate(a.path("spare"), 0) // what it was kept for
 		_ = a.write("total", words+"\n")
 	}
-	a.say("output " + words + "\n")
+	a.measured("output " + words + "\n")
 }

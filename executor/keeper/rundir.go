@@ -3,6 +3,7 @@ package keeper
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,19 +43,19 @@ func (a *attempt) prepare(root string) error {
 		func() error {
 			return a.write("guard", fmt.Sprintf("%s%d\n", a.k.signed, a.errand.Grace/(10*time.Millisecond)))
 		},
-		// Blanks keep room for the result on a disk that gets full.
-		func() error { return a.write("result", strings.Repeat(" ", 99)+"\n") },
+		a.reserveResult,
 		a.reserveTotal,
 		// The watcher's name is the keeper's own from the start: a stop must not
 		// kill a guard that keeps others too.
 		func() error { return a.cosign("watcher") },
 		func() error { return a.cosign("supervisor") },
+		func() error { return a.makeLock(root) },
 	} {
 		if write() != nil {
 			return refusal{reason: fmt.Sprintf("no room to write in %s: free some space, or make it writable", dir)}
 		}
 	}
-	return errors.Join(a.sync("guard"), a.sync("result"), a.sync(""), a.k.syncShared(runs))
+	return errors.Join(a.sync("guard"), a.sync(""), a.k.syncShared(runs))
 }
 
 // owned reports whether a directory is this user's own: in another's, somebody
@@ -73,33 +74,75 @@ func owned(dir string, linked bool) bool {
 	return ok && int(stat.Uid) == os.Geteuid()
 }
 
+// makeLock makes the job's lock, so that it need not be made when the run is due.
+func (a *attempt) makeLock(root string) error {
+	if a.errand.Lock == "" {
+		return nil
+	}
+	if fd, err := openLock(a.lock(root)); err == nil {
+		unix.Close(fd)
+	}
+	return nil // who takes it says why it can't be
+}
+
+// reserveResult keeps room for the result on a disk that gets full: blocks, or
+// where that can't be done blanks, which must reach the disk to have theirs.
+func (a *attempt) reserveResult() error {
+	if a.reserve("result") == nil {
+		return nil
+	}
+	return errors.Join(a.write("result", strings.Repeat(" ", 99)+"\n"), a.sync("result"))
+}
+
 // reserveTotal keeps room for the output's size: in its own file, which counts
 // only when something is written there, or where that can't be done in another
 // that can be emptied.
 func (a *attempt) reserveTotal() error {
-	crash.Before("keeper", "room for total")
-	defer crash.After("keeper", "room for total")
-	f, err := os.OpenFile(a.path("total"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, 64) == nil {
+	if a.reserve("total") == nil {
 		return nil
 	}
 	return a.write("spare", strings.Repeat(" ", 4096))
 }
 
-// write creates a file of the run directory or overwrites its beginning.
-func (a *attempt) write(name, words string) error {
-	crash.Before("keeper", name)
-	defer crash.After("keeper", name)
-	f, err := os.OpenFile(a.path(name), os.O_WRONLY|os.O_CREATE, 0o600)
+// reserve makes an empty file with a block of its own.
+func (a *attempt) reserve(name string) error {
+	crash.Before("keeper", "room for "+name)
+	defer crash.After("keeper", "room for "+name)
+	fd, err := unix.Open(a.path(name), unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(words)
-	return errors.Join(err, f.Close())
+	defer unix.Close(fd)
+	return again(func() error { return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, 0, 64) })
+}
+
+// write creates a file of the run directory or overwrites its beginning.
+func (a *attempt) write(name, words string) error { return a.put(name, words, 0) }
+
+// put writes the words to the beginning of a file that it opens or creates. It
+// does without an os.File, which costs more than all the rest.
+func (a *attempt) put(name, words string, flags int) error {
+	crash.Before("keeper", name)
+	defer crash.After("keeper", name)
+	fd, err := unix.Open(a.path(name), unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC|flags, 0o600)
+	if err != nil {
+		return err
+	}
+	n := 0
+	err = again(func() (err error) { n, err = unix.Write(fd, []byte(words)); return err })
+	if err == nil && n < len(words) {
+		err = io.ErrShortWrite
+	}
+	return errors.Join(err, unix.Close(fd))
+}
+
+// again repeats a system call that a signal broke off.
+func again(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // cosign gives the file "guard", which says whose attempt this is, another
@@ -117,22 +160,15 @@ func (a *attempt) cosign(name string) error {
 
 // claim creates a file of the run directory; exactly one caller wins.
 func (a *attempt) claim(name, words string) bool {
-	crash.Before("keeper", name)
-	defer crash.After("keeper", name)
-	f, err := os.OpenFile(a.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return false
-	}
-	_, err = f.WriteString(words + "\n")
-	return errors.Join(err, f.Close()) == nil
+	return a.put(name, words+"\n", unix.O_EXCL) == nil
 }
 
 func (a *attempt) has(name string) bool {
-	_, err := os.Lstat(a.path(name))
-	return err == nil
+	var is unix.Stat_t
+	return unix.Lstat(a.path(name), &is) == nil
 }
 
-func (a *attempt) path(name string) string { return filepath.Join(a.dir, name) }
+func (a *attempt) path(name string) string { return a.dir + "/" + name }
 
 // settle writes the result and tells it. One write and a closing dot make it
 // whole or nothing to every reader. It goes where prepare left blanks.
@@ -150,69 +186,5 @@ func (a *attempt) settle(end string, code int, r refusal) {
 	if a.dir != "" {
 		_ = a.write("result", b.String()) // a torn result is none, and the scheduler is told
 	}
-	a.say(b.String())
-}
-
-// syncResult brings the result and the output so far to disk. It was told
-// already; what can't be kept, a power failure may cost.
-func (a *attempt) syncResult() {
-	for _, name := range []string{"result", "out", ""} {
-		_ = a.sync(name)
-	}
-}
-
-// sync brings a file of the run directory to disk, or the directory itself.
-func (a *attempt) sync(name string) error {
-	crash.Before("disk", name)
-	defer crash.After("disk", name)
-	return syncFile(a.path(name))
-}
-
-func syncFile(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
-
-// batch is one bringing to disk of a directory that many attempts share.
-type batch struct {
-	done chan struct{}
-	err  error
-}
-
-// syncShared is syncFile for a directory that many attempts write to: those that
-// come while it is being brought to disk wait for the next time together.
-func (k *keeper) syncShared(dir string) error {
-	crash.Before("disk", "runs")
-	defer crash.After("disk", "runs")
-	b, first := k.gather(dir)
-	if first {
-		k.syncing.Lock()
-		k.begin(dir) // who comes from now on may have come too late
-		b.err = syncFile(dir)
-		k.syncing.Unlock()
-		close(b.done)
-	}
-	<-b.done
-	return b.err
-}
-
-// gather joins the batch of the directory that has yet to begin.
-func (k *keeper) gather(dir string) (joined *batch, first bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if b := k.gathering[dir]; b != nil {
-		return b, false
-	}
-	b := &batch{done: make(chan struct{})}
-	k.gathering[dir] = b
-	return b, true
-}
-
-func (k *keeper) begin(dir string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.gathering, dir)
+	a.conclude(b.String())
 }

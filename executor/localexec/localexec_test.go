@@ -104,7 +104,7 @@ func TestAnotherKeeperTakesOver(t *testing.T) {
 		}
 		dir := guard.RunDir(h.RunDir, o.Attempt)
 		for tick := time.Tick(5 * time.Millisecond); ; <-tick {
-			if _, err := os.Stat(dir + "/pid"); err == nil {
+			if _, err := os.Stat(dir + "/go"); err == nil {
 				break
 			}
 		}

@@ -9,7 +9,8 @@ tree() {
 	for signed in guard supervisor watcher; do
 		if alive "$signed"; then own="$own $its_pid"; fi
 	done
-	{ read -r _ main main_born <"$dir/pid"; } 2>/dev/null
+	# A guard that is no shell has it in a second line of its own.
+	{ read -r _ main main_born <"$dir/pid" || { read -r _ && read -r _ main main_born; } <"$dir/guard"; } 2>/dev/null
 	if [ -n "$main" ] && look "$main"; then
 		# A number that now names a stranger says nothing about its session.
 		[ "$born" = "$main_born" ] && session=$main
