@@ -28,13 +28,13 @@ func (l *Ledger) Write(ctx context.Context, changes ...ledger.Change) ([]ledger.
 }
 
 func change(tx *tx, c ledger.Change) (ledger.Outcome, error) {
-	old, err := storedRun(tx, c.Run.ID)
+	old, slot, err := stored(tx, c.Run.ID, c.Run.Job)
 	if err != nil {
 		return ledger.Outcome{}, err
 	}
-	var slot sqlrow.Slot
-	if c.Slot.Op != ledger.SlotKeep {
-		if slot, err = storedSlot(tx, c.Run.Job); err != nil {
+	if old != nil && old.Version != c.Run.Version {
+		// Who is refused is shown what is there.
+		if err := tx.query(`SELECT body FROM runs WHERE id = $1`, []any{old.ID}, func(scan func(...any) error) error { return scan(&old.Body) }); err != nil {
 			return ledger.Outcome{}, err
 		}
 	}
@@ -47,21 +47,25 @@ func change(tx *tx, c ledger.Change) (ledger.Outcome, error) {
 	return d.Outcome, nil
 }
 
-// storedRun is nil if there is none.
-func storedRun(tx *tx, id string) (old *sqlrow.Run, err error) {
-	err = tx.query(`SELECT version, body FROM runs WHERE id = $1`, []any{id}, func(scan func(...any) error) error {
-		old = &sqlrow.Run{ID: id}
-		return scan(&old.Version, &old.Body)
+// stored is the run without its body, nil if there is none, and the slot of its
+// job, zero for a job not seen before.
+func stored(tx *tx, id, job string) (old *sqlrow.Run, slot sqlrow.Slot, err error) {
+	const both = `
+		SELECT (SELECT version FROM runs WHERE id = $1),
+			(SELECT holder FROM jobs WHERE name = $2), (SELECT fence FROM jobs WHERE name = $2)`
+	err = tx.query(both, []any{id, job}, func(scan func(...any) error) error {
+		var version, fence *int64
+		var holder *string
+		err := scan(&version, &holder, &fence)
+		if version != nil {
+			old = &sqlrow.Run{ID: id, Version: *version}
+		}
+		if holder != nil && fence != nil {
+			slot = sqlrow.Slot{Holder: *holder, Fence: *fence}
+		}
+		return err
 	})
-	return old, err
-}
-
-// storedSlot is zero for a job not seen before.
-func storedSlot(tx *tx, job string) (slot sqlrow.Slot, err error) {
-	err = tx.query(`SELECT holder, fence FROM jobs WHERE name = $1`, []any{job}, func(scan func(...any) error) error {
-		return scan(&slot.Holder, &slot.Fence)
-	})
-	return slot, err
+	return old, slot, err
 }
 
 // PutJobs implements [ledger.Ledger].
