@@ -35,10 +35,32 @@ type Message struct {
 
 // Reader reads what a guard says. What a host sends is not trusted: every line
 // and frame is bounded, and text is made printable.
-type Reader struct{ r *bufio.Reader }
+type Reader struct {
+	from io.Reader
+	r    *bufio.Reader
+	size int // of r's buffer
+}
+
+// firstLine is how long a line may be before the reader takes a buffer for the
+// longest: a conversation may be quiet for a long time, and there may be many.
+const firstLine = 512
 
 // NewReader reads from r.
-func NewReader(r io.Reader) *Reader { return &Reader{bufio.NewReaderSize(r, maxLine)} }
+func NewReader(r io.Reader) *Reader {
+	return &Reader{from: r, r: bufio.NewReaderSize(r, firstLine), size: firstLine}
+}
+
+// slice returns the next line with its end, of at most maxLine bytes. It is valid
+// until the next read.
+func (r *Reader) slice() ([]byte, error) {
+	raw, err := r.r.ReadSlice('\n')
+	if !errors.Is(err, bufio.ErrBufferFull) || r.size == maxLine {
+		return raw, err
+	}
+	r.size = maxLine
+	r.r = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(raw)), r.from), maxLine)
+	return r.r.ReadSlice('\n')
+}
 
 // Next returns the next message, or io.EOF at a clean end.
 func (r *Reader) Next() (Message, error) {
@@ -69,7 +91,7 @@ func (r *Reader) Next() (Message, error) {
 
 // line returns the next line's first word and its rest, printable and bounded.
 func (r *Reader) line() (word, text string, err error) {
-	raw, err := r.r.ReadSlice('\n')
+	raw, err := r.slice()
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
 		return "", "", fmt.Errorf("a line above %d bytes", maxLine)
@@ -175,7 +197,7 @@ func (r *Reader) read(n int64) ([]byte, error) {
 func (r *Reader) text(limit int) ([]byte, error) {
 	var b []byte
 	for {
-		raw, err := r.r.ReadSlice('\n')
+		raw, err := r.slice()
 		if err != nil {
 			return nil, noEOF(err)
 		}

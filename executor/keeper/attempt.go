@@ -70,7 +70,7 @@ func (k *keeper) attend(talk *os.File) {
 
 // run is the story of an attempt. An error is why its command never started.
 func (a *attempt) run() error {
-	hear := bufio.NewReader(a.talk)
+	hear := bufio.NewReaderSize(a.talk, 1<<10) // there may be many that wait for go
 	var err error
 	if a.errand, err = guard.ReadErrand(hear); err != nil {
 		a.errand.Name = "" // nobody knows what was meant: leave no trace
