@@ -71,6 +71,21 @@ var protections = []protection{
 		[]string{"./run"},
 	},
 	{
+		"a prepared run starts when it is due, not before", "dispatch/drive.go",
+		`if rest := d.early(r); err == nil && rest > 0 {`, `if rest := d.early(r); false {`,
+		[]string{"-run", "TestPrepared", "./dispatch"},
+	},
+	{
+		"a prepared attempt is what would be started now", "dispatch/prepare.go",
+		`if !d.startable(ctx, r, host) {`, `if false {`,
+		[]string{"-run", "TestPrepared", "./dispatch"},
+	},
+	{
+		"a run that is due takes the slot back from one that is not", "dispatch/overlap.go",
+		`if h.State == run.Starting && d.early(h) > 0 {`, `if false {`,
+		[]string{"-run", "TestRunNow", "./dispatch"},
+	},
+	{
 		"the claim is written once", "executor/ssmexec/claims.go",
 		`aws.String("attribute_not_exists(#by)")`, `aws.String("attribute_not_exists(#by) OR attribute_exists(#by)")`,
 		[]string{"-run", "TestFaultsAloneAndInPairs", "./e2e/awssim"},
