@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,8 +23,8 @@ func prepared(t *testing.T, f func(t *testing.T, w *world, d *daemon)) {
 		d := w.start(aJob("j", "0 1 * * *"))
 		defer d.end()
 		pass(time.Hour - 5*time.Second)
-		if r := w.only("j"); r.State != run.Starting || len(w.hosts.started) > 0 {
-			t.Fatalf("five seconds before it is due it is %s, started %v", r.State, w.hosts.started)
+		if r := w.only("j"); r.State != run.Starting || len(w.hosts.witness()) > 0 {
+			t.Fatalf("five seconds before it is due it is %s, started %v", r.State, w.hosts.witness())
 		}
 		f(t, w, d)
 	})
@@ -42,7 +43,7 @@ func (w *world) wantStarted(state run.State, times, attempts int) run.Run {
 func TestPreparedRunStartsWhenItIsDue(t *testing.T) {
 	prepared(t, func(t *testing.T, w *world, d *daemon) {
 		pass(5*time.Second - 1)
-		if len(w.hosts.started) > 0 {
+		if len(w.hosts.witness()) > 0 {
 			t.Fatal("it started before it was due")
 		}
 		pass(1)
@@ -103,6 +104,8 @@ func TestPreparedRunIsEdited(t *testing.T) {
 		pass(time.Minute)
 	}
 	started := func(w *world) (commands []string) {
+		w.hosts.mu.Lock()
+		defer w.hosts.mu.Unlock()
 		for _, a := range w.hosts.attempts {
 			commands = append(commands, a.order.Command)
 		}
@@ -197,9 +200,9 @@ func TestPreparedHostIsLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, []string{"web-1", "web-2"}, func(t *testing.T, w *world) {
+				w.tune = func(o *Options) { o.Ahead = time.Minute } // so that a round of probes is among it
 				d := w.start(aJob("j", "0 1 * * *"))
 				defer d.end()
-				d.Ahead = time.Minute // so that a round of probes is among it
 				pass(time.Hour - 50*time.Second)
 				lose(w)
 				pass(2 * time.Minute)
@@ -240,13 +243,13 @@ func TestClockIsSetWhileRunsArePrepared(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
-				var by time.Duration
-				w.hosts.clock = func() time.Time { return time.Now().Add(by) }
+				var by atomic.Int64
+				w.hosts.clock = func() time.Time { return time.Now().Add(time.Duration(by.Load())) }
 				w.tune = func(o *Options) { o.Now = w.hosts.clock }
 				d := w.start(aJob("j", "0 1 * * *"))
 				defer d.end()
 				pass(time.Hour - 5*time.Second)
-				by = c.by
+				by.Store(int64(c.by))
 				pass(time.Minute - min(c.by, 0))
 				r := w.runs("j")[0]
 				if r.State != c.state || w.hosts.witness()[r.ID] != c.started {

@@ -45,6 +45,8 @@ func newWorld(t *testing.T, l ledger.Ledger, hosts ...string) *world {
 	w := &world{t: t, ledger: l, hosts: newHosts(hosts...), file: &job.File{Path: "test.yaml", Retention: 30 * 24 * time.Hour}}
 	w.log = slog.New(slog.DiscardHandler)
 	t.Cleanup(func() {
+		w.hosts.mu.Lock()
+		defer w.hosts.mu.Unlock()
 		if len(w.hosts.early) > 0 {
 			t.Errorf("%q started before they were due", w.hosts.early)
 		}
