@@ -41,7 +41,7 @@ func (w *world) wantStarted(state run.State, times, attempts int) run.Run {
 }
 
 func TestPreparedRunStartsWhenItIsDue(t *testing.T) {
-	prepared(t, func(t *testing.T, w *world, d *daemon) {
+	prepared(t, func(t *testing.T, w *world, _ *daemon) {
 		pass(5*time.Second - 1)
 		if len(w.hosts.witness()) > 0 {
 			t.Fatal("it started before it was due")

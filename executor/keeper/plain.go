@@ -38,7 +38,7 @@ func (a *attempt) plain(env []string) (path string, argv []string) {
 // search finds a program in a PATH; empty if it isn't there, or if the PATH
 // leads to wherever the command happens to be.
 func search(list, name string) string {
-	for _, dir := range strings.Split(list, ":") {
+	for dir := range strings.SplitSeq(list, ":") {
 		if !filepath.IsAbs(dir) {
 			return ""
 		}

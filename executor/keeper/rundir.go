@@ -139,7 +139,7 @@ func (a *attempt) put(name, words string, flags int) error {
 // again repeats a system call that a signal broke off.
 func again(call func() error) error {
 	for {
-		if err := call(); err != unix.EINTR {
+		if err := call(); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}
