@@ -31,6 +31,7 @@ func (c *wall) jump(by time.Duration) { c.set.Add(int64(by)) }
 func (w *world) walled(slow int64) *wall {
 	c := &wall{slow: slow}
 	w.tune = func(o *Options) { o.Now = c.now }
+	w.hosts.clock = c.now
 	return c
 }
 
@@ -68,7 +69,7 @@ func TestFault41ClockSetForward(t *testing.T) {
 				}
 				pass(10 * time.Minute)
 				runs := w.runs("j")
-				if last := runs[len(runs)-1]; len(runs) != c.starts+c.skips+1 || !last.Created.Equal(last.Due) {
+				if last := runs[len(runs)-1]; len(runs) != c.starts+c.skips+1 || last.Created.After(last.Due) {
 					t.Errorf("%d runs, the last one due %s and planned %s", len(runs), last.Due, last.Created)
 				}
 				checkWitness(t, w)
@@ -123,8 +124,8 @@ func TestFault49EarlyWake(t *testing.T) {
 		if len(runs) != 24*60 {
 			t.Errorf("%d runs of a day's minutes", len(runs))
 		}
-		if i := slices.IndexFunc(runs, func(r run.Run) bool { return r.Attempts[0].Intended.Before(r.Due) }); i >= 0 {
-			t.Errorf("%s was started at %s", runs[i].ID, runs[i].Attempts[0].Intended)
+		if i := slices.IndexFunc(runs, func(r run.Run) bool { return r.StartedAt.Before(r.Due) }); i >= 0 {
+			t.Errorf("%s was started at %s", runs[i].ID, runs[i].StartedAt)
 		}
 		checkWitness(t, w)
 	})

@@ -107,6 +107,11 @@ func specOf(j *job.Job, hash string) ledger.JobSpec {
 // planned, which the sweep then starts.
 func (d *Dispatcher) owe(ctx context.Context, p *planned, k ledger.Job, at time.Time) error {
 	last := later(k.Since, k.Through)
+	if k.Through.Sub(k.Since) <= d.preparing() {
+		// The latest run may have been prepared before the job was edited, and then
+		// there may be due times before it that have none. Those that have are left.
+		last = k.Since
+	}
 	if k.When == p.WhenHash() {
 		p.last = last
 		return nil

@@ -186,6 +186,31 @@ func TestSchedulerEndsWithRunsPrepared(t *testing.T) {
 	}
 }
 
+// A run that was prepared before its job was edited says nothing of the due
+// times that the job has before it by now.
+func TestEditedBeforeAPreparedRun(t *testing.T) {
+	prepared(t, func(t *testing.T, w *world, d *daemon) {
+		w.file.Jobs = []job.Job{aJob("j", "57 59 0 * * *")}
+		if err := d.Load(t.Context(), w.file, nil); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second) // two seconds to 00:59:57; the slot is not free yet
+		d.crash()
+		pass(2 * time.Second)
+		d = w.start()
+		defer d.end()
+		pass(time.Minute)
+		due := now().Truncate(time.Hour).Add(-3 * time.Second)
+		id := run.ID("j", due)
+		if r, err := w.ledger.Run(t.Context(), id); err != nil || r.State != run.Succeeded || w.hosts.witness()[id] != 1 {
+			t.Errorf("%s %s, started %d times: %v", id, r.State, w.hosts.witness()[id], err)
+		}
+		if r, err := w.ledger.Run(t.Context(), run.ID("j", due.Add(3*time.Second))); err != nil || r.State != run.Skipped {
+			t.Errorf("the prepared one is %s: %v", r.State, err)
+		}
+	})
+}
+
 func TestPreparedHostIsLost(t *testing.T) {
 	for name, lose := range map[string]func(w *world){
 		"its guard dies": func(w *world) {

@@ -52,6 +52,9 @@ func TestFault14ReloadInADueTick(t *testing.T) {
 				owe()
 				d.end()
 				for _, r := range w.runs("j") {
+					if !want[r.Due] && (r.State == run.Skipped || r.Due.After(now())) && w.hosts.witness()[r.ID] == 0 {
+						continue // it had been prepared
+					}
 					if !want[r.Due] || r.State != run.Succeeded || w.hosts.witness()[r.ID] != 1 {
 						t.Errorf("%s is %s %s, started %d times; due: %t", r.ID, r.State, r.Reason, w.hosts.witness()[r.ID], want[r.Due])
 					}

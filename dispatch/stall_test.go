@@ -61,7 +61,7 @@ func TestFault31FullDisk(t *testing.T) {
 		checkWitness(t, w)
 		checkComplete(t, w, "often", time.Minute)
 		runs := w.runs("often")
-		if last := runs[len(runs)-1]; last.State != run.Succeeded || !last.Created.Equal(last.Due) {
+		if last := runs[len(runs)-1]; last.State != run.Succeeded || last.Created.After(last.Due) {
 			t.Errorf("the latest is %s, due %s, planned %s", last.State, last.Due, last.Created)
 		}
 	})
