@@ -90,8 +90,10 @@ func serve() int {
 	if err != nil || !ok || boot == "" || self.pid == 0 {
 		return 2
 	}
+	alone := make(chan struct{})
 	k := &keeper{
-		signed: sign(boot, self), kept: map[*attempt]bool{}, gathering: map[string]*batch{},
+		flusher: flusher{alone: alone},
+		signed:  sign(boot, self), kept: map[*attempt]bool{}, gathering: map[string]*batch{},
 		children: children{ended: map[int]chan<- syscall.WaitStatus{}},
 	}
 	// A signal that is ignored would stay so in the commands; one that is handled,
@@ -107,6 +109,7 @@ func serve() int {
 		k.attempts.Go(func() { k.attend(talk) })
 	}
 	control.Close()
+	close(alone)
 	k.attempts.Wait()
 	k.flusher.under.Wait()
 	return 0

@@ -31,6 +31,7 @@ const lag = time.Second
 
 // flusher brings results and output to disk, one after the other.
 type flusher struct {
+	alone   <-chan struct{} // closed when the daemon has gone: nobody else has the results then
 	mu      sync.Mutex
 	waiting []string // run directories
 	under   sync.WaitGroup
@@ -48,7 +49,12 @@ func (f *flusher) add(dir string) {
 
 // flush takes what comes together. What can't be kept, a power failure may cost.
 func (f *flusher) flush() {
-	time.Sleep(lag)
+	wait := time.NewTimer(lag)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-f.alone:
+	}
 	f.mu.Lock()
 	dirs := f.waiting
 	f.waiting = nil
