@@ -50,10 +50,13 @@ defaults: { overlap: buffer-all, start-within: 1m }
 	stale.signal(syscall.SIGCONT)
 	await(t, time.Minute, "the stopped daemon works again", func() bool { return ownedBy(s.runs("d2.yaml"), away) > before })
 	s.pause("d2.yaml", s.runs("d2.yaml"))
+	// The others hear of the pauses with their next sweep.
 	var runs []web.Run
-	await(t, 2*time.Minute, "no run is open", func() bool {
+	await(t, 2*time.Minute, "no run is open, and none comes any more", func() bool {
 		runs = s.runs("d2.yaml")
-		return settled(runs)
+		return settled(runs) && !slices.ContainsFunc(runs, func(r web.Run) bool {
+			return r.StartedAt != nil && time.Since(r.Due) < 8*time.Second
+		})
 	})
 	stale.stop()
 	steady.stop()
