@@ -87,7 +87,7 @@ func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
 	if err := d.Halted(); err != nil {
 		return r, err
 	}
-	if d.early(r) > 0 && d.preparing() > 0 {
+	if d.early(r) > 0 {
 		return d.prepare(ctx, r)
 	}
 	if wait := r.NotBefore.Sub(d.now()); wait > 0 {

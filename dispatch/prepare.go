@@ -42,9 +42,10 @@ func (d *Dispatcher) preparing() time.Duration {
 
 // early is how long it is until a run that has yet to come due does; zero or less
 // for others. One that came due once and began is not held up by a clock that
-// was set back.
+// was set back, nor is any where nothing is prepared: there a run is made when it
+// is due.
 func (d *Dispatcher) early(r run.Run) time.Duration {
-	if r.Trigger != run.Scheduled || r.Begun() {
+	if d.preparing() == 0 || r.Trigger != run.Scheduled || r.Begun() {
 		return 0
 	}
 	return r.Due.Sub(d.now())

@@ -254,6 +254,25 @@ func TestPreparedGuardDiesOnTheOnlyHost(t *testing.T) {
 	})
 }
 
+// Where nothing is prepared a clock that is set back holds up nothing that has
+// come due.
+func TestClockIsSetBackBesideOthers(t *testing.T) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
+		clock := w.walled(0)
+		tune := w.tune
+		w.tune = func(o *Options) { tune(o); o.Sole = false; o.Patience = time.Hour }
+		w.hosts.clock = time.Now
+		w.hosts.down["web-1"] = true
+		d := w.start(aJob("j", "0 1 * * *"))
+		defer d.end()
+		pass(time.Hour + time.Second)
+		clock.jump(-time.Minute)
+		w.hosts.set(func() { w.hosts.down["web-1"] = false })
+		pass(time.Minute)
+		w.wantStarted(run.Succeeded, 1, 1)
+	})
+}
+
 func TestClockIsSetWhileRunsArePrepared(t *testing.T) {
 	for name, c := range map[string]struct {
 		by      time.Duration
