@@ -55,7 +55,7 @@ func TestFaultsAtAPoint(t *testing.T) {
 					got = append(got, a.State)
 				}
 				if !slices.Equal(got, f.want) || !strings.Contains(first.Attempts[0].Reason, f.proof) {
-					t.Errorf("%s: %s came to %+v, want %v", k, first.ID, first.Attempts, f.want)
+					t.Errorf("%s: %s is %s (%s) after %+v, want %v", k, first.ID, first.State, first.Reason, first.Attempts, f.want)
 				}
 			}
 		})

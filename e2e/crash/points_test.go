@@ -40,6 +40,7 @@ var notHere = map[string]string{
 	"ledger halt":   "only of a ledger that went back, see e2e/restored_test.go",
 	"ledger resume": "a command's, on a ledger that no scheduler has",
 	"keeper spare":  "only where the file system can't reserve room",
+	"disk result":   "only where the file system can't reserve room",
 }
 
 // writes are the durable writes that the source marks.

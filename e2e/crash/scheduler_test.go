@@ -150,9 +150,14 @@ func (s *site) settle() {
 	})
 	begun := time.Now()
 	for _, j := range jobs {
-		await(s.t, "what "+j.Name+" owed is on record", func() error {
-			runs, err := c.Runs(ctx, web.Select{Job: j.Name, Since: begun, Limit: 1})
-			if err == nil && len(runs) == 0 {
+		await(s.t, "what "+j.Name+" owed has had its turn", func() error {
+			ahead, err := c.Runs(ctx, web.Select{Job: j.Name, States: []run.State{run.Planned, run.Starting}})
+			if err != nil {
+				return err
+			}
+			since, err := c.Runs(ctx, web.Select{Job: j.Name, Since: begun}) // the latest due first
+			owed := func(r web.Run) bool { return r.Due.Before(begun) }
+			if err == nil && (slices.ContainsFunc(ahead, owed) || len(since) == 0 || !hasComeDue(since[len(since)-1])) {
 				err = errors.New(d.log())
 			}
 			return err
@@ -173,6 +178,9 @@ func (s *site) settle() {
 	})
 	d.drain()
 }
+
+// hasComeDue reports whether the run is not only prepared.
+func hasComeDue(r web.Run) bool { return r.State.Final() || r.StartedAt != nil }
 
 // untold is an error if somebody has yet to hear of a run.
 func (s *site) untold(ctx context.Context, c *web.Client) error {

@@ -236,7 +236,7 @@ func TestDroppedAndIdleConnections(t *testing.T) {
 	s := sshdtest.Start(t)
 	h := hostOf(t, s)
 	opts := quick
-	opts.KeepAlive, opts.IdleAfter = 20*time.Millisecond, 20*time.Millisecond
+	opts.KeepAlive, opts.IdleAfter = 300*time.Millisecond, 20*time.Millisecond // three of the former without an answer are the end
 	x := open(t, opts)
 	run(t, x, h, 1, "true")
 	deadline := time.Now().Add(20 * time.Second)
