@@ -61,7 +61,7 @@ var steps = []step{
 		said("%s targets, %s inputs kept", last(`(\d+) targets, \d+ inputs kept, 0 failures`), last(`targets, (\d+) inputs kept`)),
 	},
 	{
-		"mutations", nil, []string{"go", "run", "./build/mutate"},
+		"mutations", nil, []string{"go", "run", "./build/mutate", "-write", "docs/mutations.md"},
 		said("%s protections removed, %s caught", last(`(\d+) removed, `), last(`removed, (\d+) caught`)),
 	},
 }
