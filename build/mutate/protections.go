@@ -51,6 +51,11 @@ var protections = []protection{
 		[]string{"-run", "TestLedger", "./ledger/sqliteledger"},
 	},
 	{
+		"a file that was touched is read through", "ledger/sqliteledger/closed.go",
+		`bytes.Equal(was[:n], now)`, `n > 0`,
+		[]string{"-run", "TestDamaged", "./ledger/sqliteledger"},
+	},
+	{
 		"a run is changed only as it stands", "ledger/sqlrow/decide.go",
 		`case c.Run.Version != old.Version:`, `case c.Run.Version > old.Version:`,
 		[]string{"-run", "TestLedger/current_version", "./ledger/sqliteledger"},

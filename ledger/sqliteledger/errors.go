@@ -20,6 +20,7 @@ type coded interface {
 func (l *Ledger) explain(op string, err error) error {
 	switch {
 	case isCorrupt(err):
+		l.damaged.Store(true)
 		return corrupt(l.path, fmt.Errorf("%s: %w", op, err))
 	case isFull(err):
 		return fmt.Errorf("ledger %s: %s: %w: %w; free some space, writing then goes on", l.path, op, ledger.ErrFull, err)

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	_ "modernc.org/sqlite" // the driver, without cgo
 
@@ -30,11 +31,12 @@ import (
 // Ledger is a [ledger.Ledger] in a SQLite file.
 type Ledger struct {
 	sqlrow.Reader
-	path   string
-	lock   *os.File
-	write  *sql.DB
-	writer *writer
-	close  func() error
+	path    string
+	lock    *os.File
+	write   *sql.DB
+	writer  *writer
+	damaged atomic.Bool // was seen to be
+	close   func() error
 }
 
 var _ ledger.Ledger = (*Ledger)(nil)
@@ -45,7 +47,8 @@ const readers = 4
 // Open opens the ledger in the file, which it creates if there is none; the
 // directory must exist. It wraps [ledger.ErrLocked], [ledger.ErrCorrupt] or
 // [ledger.ErrNewer] where that is the cause. Opening reads the whole file once,
-// to find damage before anything rests on it.
+// to find damage before anything rests on it, unless it is just as it was when it
+// was closed in order.
 func Open(ctx context.Context, path string) (*Ledger, error) {
 	path, err := resolve(path)
 	if err != nil {
@@ -63,6 +66,10 @@ func (l *Ledger) open(ctx context.Context) (err error) {
 	if l.lock, err = lock(ctx, l.path); err != nil {
 		return err
 	}
+	sound, err := closedInOrder(l.lock, l.path)
+	if err != nil {
+		return err
+	}
 	if err := checkFile(l.path); err != nil {
 		return err
 	}
@@ -74,7 +81,7 @@ func (l *Ledger) open(ctx context.Context) (err error) {
 	if err != nil {
 		return l.explain("open", err)
 	}
-	if err := checkDatabase(ctx, conn); err != nil {
+	if err := checkDatabase(ctx, conn, sound); err != nil {
 		return errors.Join(l.explain("check", err), conn.Close())
 	}
 	if err := migrate(ctx, conn, migrations()); err != nil {
@@ -108,6 +115,9 @@ func (l *Ledger) release() error {
 		errs = append(errs, l.write.Close())
 	}
 	if l.lock != nil {
+		if l.writer != nil && l.writer.broken == nil && !l.damaged.Load() && errors.Join(errs...) == nil {
+			sayClosed(l.lock, l.path)
+		}
 		errs = append(errs, l.lock.Close())
 	}
 	return errors.Join(errs...)
