@@ -221,7 +221,7 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 	case errors.Is(err, executor.ErrDelivered):
 		// The host has had this attempt before, from a scheduler or a ledger that
 		// nobody remembers. It won't start again; what became of it is its result.
-		return d.apply(ctx, granted, run.Go{N: a.N})
+		return d.apply(ctx, granted, run.Go{N: a.N, Delivered: true})
 	case proof == nil && granted.State == run.Running:
 		d.Log.Warn("start in doubt; asking the host", "run", r.ID, "host", host.ID, "error", err)
 		if d.Stepwise {

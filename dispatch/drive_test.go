@@ -1,12 +1,14 @@
 package dispatch
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/solocron/solocron/executor"
 	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/notifier"
@@ -159,6 +161,31 @@ func TestStartInDoubtIsAskedNotRepeated(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A host says that it has had the attempt, and takes so long to that the run would
+// be too late by now: what became of it counts all the same.
+func TestDeliveredBeforeAndLate(t *testing.T) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
+		j := aJob("j", "0 1 * * *")
+		j.StartWithin = 10 * time.Second
+		id := run.ID("j", midnight.Add(time.Hour))
+		w.hosts.beforeGo = func(context.Context) error {
+			w.hosts.set(func() {
+				ended := make(chan struct{})
+				close(ended)
+				w.hosts.attempts[guard.Attempt{Run: id, N: 1}.Dir()] = &attempt{ended: ended, result: &guard.Result{End: guard.Exited, Code: 0}}
+			})
+			time.Sleep(time.Minute)
+			return executor.ErrDelivered
+		}
+		d := w.start(j)
+		defer d.end()
+		pass(time.Hour + 5*time.Minute)
+		if r := w.only("j"); r.State != run.Succeeded || len(r.Attempts) != 1 {
+			t.Errorf("%s (%s): %+v", r.State, r.Reason, r.Attempts)
+		}
+	})
 }
 
 func TestRetryOnAnotherHost(t *testing.T) {

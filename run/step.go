@@ -19,7 +19,12 @@ type (
 		Protects         bool
 	}
 	// Go allows attempt N to start. It is written before the guard is told.
-	Go struct{ N int }
+	// Delivered says that the host has had the attempt before, so that what counts
+	// is what became of it, however late it is by now.
+	Go struct {
+		N         int
+		Delivered bool
+	}
 	// Refused proves that attempt N never started and never will. Revoked says
 	// that it was the scheduler who took it back.
 	Refused struct {
@@ -191,7 +196,7 @@ func (s step) grant(e Go) error {
 	switch {
 	case s.State != Starting || s.Attempt().N != e.N:
 		return s.not(fmt.Sprintf("attempt %d is not waiting for go", e.N))
-	case s.Late(s.now):
+	case s.Late(s.now) && !e.Delivered:
 		return s.not("its time to start is over")
 	}
 	// The go of a prepared attempt is written a moment before it is given.

@@ -187,6 +187,9 @@ func TestLate(t *testing.T) {
 	if _, _, err := Step(r, Go{N: 1}, late); err == nil {
 		t.Error("a go after start-by was allowed")
 	}
+	if r, _, err := Step(r, Go{N: 1, Delivered: true}, late); err != nil || r.State != Running {
+		t.Errorf("of an attempt that its host has had: %s, %v", r.State, err)
+	}
 	r, _, err := Step(r, Refused{N: 1, Proof: "host refused the connection"}, late)
 	if err != nil || r.State != Skipped || r.Reason != "late: host refused the connection" {
 		t.Errorf("got %s %q, %v", r.State, r.Reason, err)
