@@ -1,5 +1,6 @@
 // Command bench measures solocron on this machine beside other schedulers, which
-// all start the same tiny program: it writes down its own clock. solocron does
+// all start the same tiny program: it writes down its own clock. They are given it
+// as the text of a command; what can't take a text apart starts a shell. solocron does
 // all that it promises (SQLite with synchronous=FULL, guard, output, result); the
 // bare timer starts the program and records nothing.
 //
@@ -27,15 +28,9 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 {
-		switch os.Args[1] {
-		case "stamp":
-			end(stamp(os.Args[2]))
-			return
-		case "timer":
-			end(timer(os.Args[2:]))
-			return
-		}
+	if len(os.Args) > 1 && os.Args[1] == "timer" {
+		end(timer(os.Args[2:]))
+		return
 	}
 	var b bench
 	flag.StringVar(&b.solocron, "solocron", "bin/solocron", "the program to measure")
@@ -62,8 +57,8 @@ type bench struct {
 	rounds, records int
 	rest            time.Duration
 
-	self  string    // this program, which is also the job and the bare timer
-	peers string    // folder of the peers' programs
+	self  string    // this program, which is also the bare timer
+	built string    // folder of the programs of the job and the peers
 	root  string    // of all that is written
 	out   io.Writer // the results
 }
@@ -113,7 +108,7 @@ func (b *bench) run(only, page string) (err error) {
 	if err := adopt(); err != nil {
 		return err
 	}
-	if err := b.buildPeers(); err != nil {
+	if err := b.build(); err != nil {
 		return err
 	}
 	var results bytes.Buffer

@@ -11,17 +11,6 @@ import (
 	"time"
 )
 
-// stamp is the job: it appends the time to the file, in one write.
-func stamp(path string) error {
-	line := strconv.FormatInt(time.Now().UnixNano(), 10) + "\n"
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(line)
-	return err
-}
-
 // timer is the bare timer, with the arguments and the manners of the peers: DUE
 // N COMMAND ARG... It starts all commands and then waits for them.
 func timer(args []string) error {

@@ -45,21 +45,32 @@ var (
 	bare     = starter{"bare timer", (*bench).byTimer}
 	starters = []starter{
 		ours,
-		{"gocron", func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("gocron", e) }},
-		{"robfig/cron", func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("robfig", e) }},
+		{"gocron", func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("gocron", e.withShell()) }},
+		{"gocron, no shell", func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("gocron", e) }},
+		{"robfig/cron", func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("robfig", e.withShell()) }},
 		{"supercronic", (*bench).bySupercronic},
 		bare,
 	}
 )
 
-// buildPeers builds the programs of the module of peers.
-func (b *bench) buildPeers() error {
-	b.peers = filepath.Join(b.root, "peers") + "/"
-	for _, program := range []string{".", "github.com/aptible/supercronic"} {
-		build := exec.Command("go", "build", "-o", b.peers, program)
-		build.Dir = "bench/peers"
+// withShell is the errand with a command that a shell takes apart, as whoever has
+// the text of one starts it with these libraries.
+func (e errand) withShell() errand {
+	e.argv = []string{"/bin/sh", "-c", e.command}
+	return e
+}
+
+// build builds the job and the programs of the module of peers.
+func (b *bench) build() error {
+	b.built = filepath.Join(b.root, "bin") + "/"
+	for _, of := range []struct{ dir, program string }{
+		{".", "./bench/stamp"}, {"bench/peers", "."}, {"bench/peers", "github.com/aptible/supercronic"},
+	} {
+		build := exec.Command("go", "build", "-o", b.built, of.program)
+		build.Dir = of.dir
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s in bench/peers: %w\n%s", program, err, out)
+			return fmt.Errorf("build %s in %s: %w\n%s", of.program, of.dir, err, out)
 		}
 	}
 	return nil
@@ -85,11 +96,11 @@ func (b *bench) once(s starter, n int, shell bool, ledger string) (round, error)
 	if ledger == "" {
 		e.ledger = filepath.Join(dir, "ledger.db")
 	}
-	e.argv = []string{b.self, "stamp", e.stamps}
+	e.argv = []string{b.built + "stamp", e.stamps}
 	e.command = strings.Join(e.argv, " ")
 	if shell {
 		e.command += " && :" // only a shell can do that
-		e.argv = []string{"/bin/sh", "-c", e.command}
+		e = e.withShell()
 	}
 	e.due = time.Now().Add(2*time.Second + time.Duration(n)*time.Millisecond/3).Truncate(time.Second)
 	before := spent() - asking
@@ -110,7 +121,7 @@ func (b *bench) byTimer(e errand) (time.Time, int64, error) {
 }
 
 func (b *bench) byPeer(name string, e errand) (time.Time, int64, error) {
-	return program(e, b.peers+"peers", name)
+	return program(e, b.built+"peers", name)
 }
 
 // program runs a starter that prints when all was done and leaves at the end of
@@ -147,7 +158,7 @@ func (b *bench) bySupercronic(e errand) (done time.Time, high int64, err error) 
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c := exec.CommandContext(ctx, b.peers+"supercronic", table)
+	c := exec.CommandContext(ctx, b.built+"supercronic", table)
 	c.Env = append(os.Environ(), "TZ=UTC")
 	log, err := c.StderrPipe()
 	if err != nil {

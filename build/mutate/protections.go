@@ -142,8 +142,8 @@ var protections = []protection{
 	},
 	{
 		"what came due before its schedule was edited is not forgotten", "dispatch/plan.go",
-		`return d.leavePlanned(ctx, old, runs)`, `return d.leavePlanned(ctx, old, runs[:0])`,
-		[]string{"-run", "TestEditedWhileNobodyRan", "./dispatch"},
+		`late = append(late, ledger.Change{Run: r})`, `_ = r`,
+		[]string{"-run", "TestFault12", "./dispatch"},
 	},
 	{
 		"a scheduler whose run was taken over sends no go", "dispatch/drive.go",
