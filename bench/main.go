@@ -72,9 +72,11 @@ type part struct {
 var parts = []part{
 	{"lateness", (*bench).lateness},
 	{"shell", (*bench).shell},
+	{"ssh", (*bench).overSSH},
 	{"rest", (*bench).atRest},
 	{"growth", (*bench).growth},
 	{"ledger", (*bench).ledgerRates},
+	{"lambda", (*bench).lambda},
 }
 
 func partNames() (names []string) {

@@ -36,7 +36,7 @@ const settle = 5 * time.Second
 // it for so long. Zero looks at the start alone.
 func (b *bench) watch(dir string, n int, due time.Time, long time.Duration) (s still, err error) {
 	jobs := filepath.Join(dir, "jobs.yaml")
-	if err := writeJobs(jobs, filepath.Join(dir, "ledger.db"), n, strconv.Itoa(due.UTC().Minute())+" * * * *", "date"); err != nil {
+	if err := writeJobs(jobs, errand{ledger: filepath.Join(dir, "ledger.db"), n: n}, strconv.Itoa(due.UTC().Minute())+" * * * *", "date"); err != nil {
 		return s, err
 	}
 	daemon := exec.Command(b.solocron, "serve", "--file", jobs)

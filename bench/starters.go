@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,7 @@ type errand struct {
 	command string   // the same as text
 	stamps  string   // the file that the commands write to
 	ledger  string   // solocron's
+	fleet   string   // solocron's; this machine if it is empty
 }
 
 // starter does an errand. It returns when the last command ended and what its
@@ -186,7 +188,7 @@ func (b *bench) bySupercronic(e errand) (done time.Time, high int64, err error) 
 func (b *bench) bySolocron(e errand) (done time.Time, high int64, err error) {
 	jobs := filepath.Join(e.dir, "jobs.yaml")
 	when := "at(" + e.due.UTC().Format("2006-01-02T15:04:05") + ")"
-	if err := writeJobs(jobs, e.ledger, e.n, when, e.command); err != nil {
+	if err := writeJobs(jobs, e, when, e.command); err != nil {
 		return done, 0, err
 	}
 	daemon := exec.Command(b.solocron, "serve", "--file", jobs)
@@ -199,12 +201,13 @@ func (b *bench) bySolocron(e errand) (done time.Time, high int64, err error) {
 	return done, high, errors.Join(err, daemon.Wait())
 }
 
-// writeJobs writes a jobs file with n jobs that differ in their names alone.
-func writeJobs(path, ledger string, n int, when, command string) error {
+// writeJobs writes a jobs file with the errand's jobs, which differ in their names
+// alone.
+func writeJobs(path string, e errand, when, command string) error {
+	fleet := cmp.Or(e.fleet, fmt.Sprintf("{ hosts: { here: { address: local, run-dir: %s/run } } }", filepath.Dir(path)))
 	var file strings.Builder
-	fmt.Fprintf(&file, "ledger: %s\nfleet: { hosts: { here: { address: local, run-dir: %s/run } } }\n", ledger, filepath.Dir(path))
-	fmt.Fprintf(&file, "jobs:\n")
-	for i := range n {
+	fmt.Fprintf(&file, "ledger: %s\nfleet: %s\njobs:\n", e.ledger, fleet)
+	for i := range e.n {
 		fmt.Fprintf(&file, " j%05d: {schedule: %q, command: %s}\n", i, when, command)
 	}
 	return os.WriteFile(path, []byte(file.String()), 0o600)

@@ -110,7 +110,7 @@ func (s *server) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	} else if err != nil {
 		return err
 	}
-	debug.FreeOSMemory()
+	giveBack()
 	debug.SetGCPercent(frugal)
 	listener, err := listen(socket)
 	if err != nil {
@@ -201,7 +201,7 @@ func (s *server) reload(ctx context.Context) {
 		if err := s.d.Load(ctx, file, receivers); err != nil {
 			return errors.Join(err, s.parts.SetFleet(old)) // the whole file or nothing of it
 		}
-		debug.FreeOSMemory()
+		giveBack()
 		s.look(ctx)
 		return nil
 	}()
