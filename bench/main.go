@@ -60,6 +60,7 @@ type bench struct {
 	self  string    // this program, which is also the bare timer
 	built string    // folder of the programs of the job and the peers
 	root  string    // of all that is written
+	stay  []int     // processes that outlive a round
 	out   io.Writer // the results
 }
 

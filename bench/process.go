@@ -21,12 +21,12 @@ func adopt() error {
 	return nil
 }
 
-// reap waits until no child is left, for it or adopted.
-func reap() error {
+// reap waits until no child is left, for it or adopted, but those that stay.
+func reap(stay ...int) error {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
 		switch {
-		case errors.Is(err, syscall.ECHILD):
+		case errors.Is(err, syscall.ECHILD), pid == 0 && len(children(os.Getpid())) == len(stay):
 			return nil
 		case pid == 0 && time.Now().After(deadline):
 			return errors.New("a process of the last round is still there after a minute")
@@ -70,14 +70,22 @@ func memory(pid int, field string) int64 {
 // peak is the sum of the peaks of a process and what descends from it now.
 func peak(pid int) int64 {
 	sum := memory(pid, "VmHWM")
+	for _, child := range children(pid) {
+		sum += peak(child)
+	}
+	return sum
+}
+
+// children are the processes whose parent the process is.
+func children(pid int) (all []int) {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, list := range lists {
-		children, _ := os.ReadFile(list)
-		for child := range strings.FieldsSeq(string(children)) {
+		line, _ := os.ReadFile(list)
+		for child := range strings.FieldsSeq(string(line)) {
 			if n, err := strconv.Atoi(child); err == nil {
-				sum += peak(n)
+				all = append(all, n)
 			}
 		}
 	}
-	return sum
+	return all
 }

@@ -35,9 +35,12 @@ func (b *bench) overSSH() error {
 // many hosts.
 func (b *bench) sshRounds(n, hosts int) (err error) {
 	farm, err := b.startHosts(hosts)
-	defer func() { err = errors.Join(err, farm.stop()) }()
+	defer func() { b.stay, err = nil, errors.Join(err, farm.stop()) }()
 	if err != nil {
 		return err
+	}
+	for _, server := range farm.servers {
+		b.stay = append(b.stay, server.Process.Pid)
 	}
 	var ours, limit []round
 	for range b.rounds {

@@ -107,7 +107,7 @@ func (b *bench) once(s starter, n int, shell bool, ledger string) (round, error)
 	e.due = time.Now().Add(2*time.Second + time.Duration(n)*time.Millisecond/3).Truncate(time.Second)
 	before := spent() - asking
 	done, peak, err := s.do(b, e)
-	if err = errors.Join(err, reap()); err != nil {
+	if err = errors.Join(err, reap(b.stay...)); err != nil {
 		return round{}, fmt.Errorf("%s: %w", s.name, err)
 	}
 	r, err := readStamps(e.stamps, n, e.due)
