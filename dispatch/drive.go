@@ -185,11 +185,14 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 		return d.apply(ctx, r, run.Refused{N: a.N, Proof: err.Error(), Revoked: d.early(r) > 0})
 	}
 	granted := r
+	begun := false
 	grant := func(ctx context.Context) error {
 		var err error
 		if granted, err = d.await(ctx, r, host); err != nil {
 			return err
 		}
+		begun = true
+		d.starts.begin()
 		if d.stopping() {
 			return errStopping
 		}
@@ -209,7 +212,14 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 		}
 		return err
 	}
-	err = d.Executor.Start(ctx, host, order, grant)
+	err = func() error {
+		defer func() {
+			if begun {
+				d.starts.done()
+			}
+		}()
+		return d.Executor.Start(ctx, host, order, grant)
+	}()
 	proof := executor.Proven(err)
 	switch {
 	case errors.Is(err, errLater):
@@ -324,6 +334,7 @@ func (d *Dispatcher) follow(ctx context.Context, r run.Run) (run.Run, error) {
 	res, err := d.Executor.Wait(wctx, host, at)
 	switch {
 	case err == nil:
+		d.starts.goFirst(ctx)
 		return d.conclude(ctx, r, a.N, res)
 	case ctx.Err() != nil:
 		return r, ctx.Err()

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver, without cgo
 
@@ -95,6 +96,7 @@ func (l *Ledger) open(ctx context.Context) (err error) {
 	}
 	l.DB.SetMaxOpenConns(readers)
 	l.DB.SetMaxIdleConns(readers)
+	l.DB.SetConnMaxIdleTime(30 * time.Second) // a megabyte each
 	return nil
 }
 
