@@ -54,7 +54,7 @@ var layers = map[string]layer{
 	"stack": plan, "stack/": plan,
 	"simulate": sim,
 	"cmd/":     cmd,
-	"bench":    tool, "build/": tool,
+	"bench":    tool, "bench/stamp": tool, "build/": tool,
 	"awsloop": loop, "awsloop/": loop,
 }
 

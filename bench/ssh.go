@@ -1,9 +1,6 @@
 package main
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -13,9 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 )
 
 // What a start over a kept SSH connection may come to.
@@ -52,7 +46,10 @@ func (b *bench) sshRounds(n, hosts int) (err error) {
 			return err
 		}
 		ours = append(ours, r)
-		if r, err = b.once(starter{"bare sessions", farm.bare}, n, false, ""); err != nil {
+		if r, err = b.once(starter{"bare sessions", func(b *bench, e errand) (time.Time, int64, error) {
+			e.argv = []string{farm.user, farm.identity, strings.Join(farm.addrs, ","), e.command}
+			return b.byPeer("ssh", e)
+		}}, n, false, ""); err != nil {
 			return err
 		}
 		limit = append(limit, r)
@@ -73,10 +70,10 @@ func (b *bench) sshRounds(n, hosts int) (err error) {
 
 // farm are SSH servers and what leads to them.
 type farm struct {
-	servers []*exec.Cmd
-	addrs   []string
-	fleet   string // as the jobs file has it
-	config  ssh.ClientConfig
+	servers        []*exec.Cmd
+	addrs          []string
+	fleet          string // as the jobs file has it
+	user, identity string // of a login
 }
 
 // startHosts starts so many SSH servers. The farm is to be stopped after an error
@@ -99,7 +96,7 @@ func (b *bench) startHosts(n int) (*farm, error) {
 	if err != nil {
 		return f, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "authorized_keys"), ssh.MarshalAuthorizedKey(identity.PublicKey()), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "authorized_keys"), []byte(identity+"\n"), 0o600); err != nil {
 		return f, err
 	}
 	if os.Getuid() == 0 {
@@ -107,35 +104,29 @@ func (b *bench) startHosts(n int) (*farm, error) {
 			return f, err
 		}
 	}
-	f.config = ssh.ClientConfig{User: me.Username, Auth: []ssh.AuthMethod{ssh.PublicKeys(identity)}, HostKeyCallback: ssh.FixedHostKey(host.PublicKey())}
+	f.user, f.identity = me.Username, filepath.Join(dir, "identity")
 	var known, entries strings.Builder
 	for i := range n {
 		addr, err := f.serve(dir, i)
 		if err != nil {
 			return f, err
 		}
-		fmt.Fprintln(&known, knownhosts.Line([]string{addr}, host.PublicKey()))
+		name, port, _ := net.SplitHostPort(addr)
+		fmt.Fprintf(&known, "[%s]:%s %s\n", name, port, host)
 		fmt.Fprintf(&entries, "h%02d: { address: %q, run-dir: %q, known-hosts: %q, identity-file: %q },",
-			i, "ssh://"+me.Username+"@"+addr, filepath.Join(dir, fmt.Sprintf("run%02d", i)), filepath.Join(dir, "known_hosts"), filepath.Join(dir, "identity"))
+			i, "ssh://"+me.Username+"@"+addr, filepath.Join(dir, fmt.Sprintf("run%02d", i)), filepath.Join(dir, "known_hosts"), f.identity)
 	}
 	f.fleet = "{ hosts: { " + entries.String() + " } }"
 	return f, os.WriteFile(filepath.Join(dir, "known_hosts"), []byte(known.String()), 0o600)
 }
 
-// writeKey makes a key and writes it to the file.
-func writeKey(path string) (ssh.Signer, error) {
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
+// writeKey makes a key and returns its public half.
+func writeKey(path string) (public string, err error) {
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("ssh-keygen: %w: %s", err, out)
 	}
-	block, err := ssh.MarshalPrivateKey(private, "")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-		return nil, err
-	}
-	return ssh.NewSignerFromKey(private)
+	line, err := os.ReadFile(path + ".pub")
+	return strings.TrimSpace(string(line)), err
 }
 
 // serve starts one server and returns its address.
@@ -177,47 +168,4 @@ func (f *farm) stop() error {
 		_ = server.Wait()
 	}
 	return reap()
-}
-
-// bare starts the errand's commands by sessions of connections that it made
-// before they are due.
-func (f *farm) bare(_ *bench, e errand) (done time.Time, _ int64, err error) {
-	var clients []*ssh.Client
-	for _, addr := range f.addrs {
-		client, err := ssh.Dial("tcp", addr, &f.config)
-		if err != nil {
-			return done, 0, err
-		}
-		defer client.Close()
-		clients = append(clients, client)
-	}
-	const each = 2
-	work, ends := make(chan int), make(chan error)
-	for i := range len(clients) * each {
-		go func() {
-			var failed error
-			for range work {
-				failed = errors.Join(failed, session(clients[i/each], e.command))
-			}
-			ends <- failed
-		}()
-	}
-	time.Sleep(time.Until(e.due))
-	for i := range e.n {
-		work <- i
-	}
-	close(work)
-	for range len(clients) * each {
-		err = errors.Join(err, <-ends)
-	}
-	return time.Now(), 0, err
-}
-
-func session(client *ssh.Client, command string) error {
-	s, err := client.NewSession()
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	return s.Run(command)
 }

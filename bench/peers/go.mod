@@ -5,6 +5,7 @@ go 1.26.5
 require (
 	github.com/go-co-op/gocron/v2 v2.21.2
 	github.com/robfig/cron/v3 v3.0.1
+	golang.org/x/crypto v0.58.0
 )
 
 require (
@@ -24,7 +25,7 @@ require (
 	github.com/prometheus/common v0.70.1 // indirect
 	github.com/prometheus/procfs v0.21.1 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect
-	golang.org/x/sys v0.47.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
 )
 

@@ -2,6 +2,7 @@
 // beside. It is a module of its own, so that solocron depends on none of them.
 //
 //	peers gocron|robfig DUE N COMMAND ARG...
+//	peers ssh DUE N USER IDENTITY ADDRESS,ADDRESS... COMMAND
 //
 // DUE is a Unix second. It prints when the last of N commands has ended, in Unix
 // nanoseconds, and leaves when its standard input ends.
@@ -32,6 +33,15 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
+	due := time.Unix(second, 0)
+	if os.Args[1] == "ssh" {
+		if err := sessions(due, n, os.Args[4:]); err != nil {
+			fail(err)
+		}
+		fmt.Println(time.Now().UnixNano())
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return
+	}
 	var all sync.WaitGroup
 	all.Add(n)
 	command := func() {
@@ -40,7 +50,7 @@ func main() {
 			fail(fmt.Errorf("%w: %s", err, out))
 		}
 	}
-	stop, err := schedule(os.Args[1], time.Unix(second, 0), n, command)
+	stop, err := schedule(os.Args[1], due, n, command)
 	if err != nil {
 		fail(err)
 	}
