@@ -185,41 +185,12 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 		return d.apply(ctx, r, run.Refused{N: a.N, Proof: err.Error(), Revoked: d.early(r) > 0})
 	}
 	granted := r
-	begun := false
-	grant := func(ctx context.Context) error {
-		var err error
-		if granted, err = d.await(ctx, r, host); err != nil {
+	err = d.starts.first(func(due func()) error {
+		return d.Executor.Start(ctx, host, order, func(ctx context.Context) (err error) {
+			granted, err = d.grant(ctx, r, host, due)
 			return err
-		}
-		begun = true
-		d.starts.begin()
-		if d.stopping() {
-			return errStopping
-		}
-		if err := d.Halted(); err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(ctx, grantWithin)
-		defer cancel()
-		granted, err = d.apply(ctx, r, run.Go{N: a.N})
-		if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {
-			return fmt.Errorf("run %s is %s by now", r.ID, granted.State)
-		}
-		for range 3 { // a clock may run slow; one that was set back is not waited for
-			if rest := d.early(r); err == nil && rest > 0 {
-				time.Sleep(min(rest, goEarly))
-			}
-		}
-		return err
-	}
-	err = func() error {
-		defer func() {
-			if begun {
-				d.starts.done()
-			}
-		}()
-		return d.Executor.Start(ctx, host, order, grant)
-	}()
+		})
+	})
 	proof := executor.Proven(err)
 	switch {
 	case errors.Is(err, errLater):
@@ -248,6 +219,34 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 		// against the host.
 		back := errors.Is(err, errStopping) || errors.Is(err, errTakenBack) || d.early(r) > 0
 		return d.apply(ctx, granted, run.Refused{N: a.N, Proof: proof.Reason(), Revoked: back})
+	}
+	return granted, err
+}
+
+// grant commits the go of a starting run once it has come due, which it tells, and
+// returns the run as it stands then.
+func (d *Dispatcher) grant(ctx context.Context, r run.Run, host fleet.Host, due func()) (run.Run, error) {
+	granted, err := d.await(ctx, r, host)
+	if err != nil {
+		return granted, err
+	}
+	due()
+	if d.stopping() {
+		return granted, errStopping
+	}
+	if err := d.Halted(); err != nil {
+		return granted, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, grantWithin)
+	defer cancel()
+	granted, err = d.apply(ctx, r, run.Go{N: r.Attempt().N})
+	if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {
+		return granted, fmt.Errorf("run %s is %s by now", r.ID, granted.State)
+	}
+	for range 3 { // a clock may run slow; one that was set back is not waited for
+		if rest := d.early(r); err == nil && rest > 0 {
+			time.Sleep(min(rest, goEarly))
+		}
 	}
 	return granted, err
 }

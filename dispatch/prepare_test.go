@@ -257,7 +257,7 @@ func TestPreparedGuardDiesOnTheOnlyHost(t *testing.T) {
 // Where nothing is prepared a clock that is set back holds up nothing that has
 // come due.
 func TestClockIsSetBackBesideOthers(t *testing.T) {
-	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
+	inWorld(t, []string{"web-1"}, func(_ *testing.T, w *world) {
 		clock := w.walled(0)
 		tune := w.tune
 		w.tune = func(o *Options) { tune(o); o.Sole = false; o.Patience = time.Hour }

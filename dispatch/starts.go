@@ -18,6 +18,20 @@ type starts struct {
 // holdUp is how long a result waits at most.
 const holdUp = time.Second
 
+// first counts a start from when it says that it has come due until it returns.
+func (s *starts) first(start func(due func()) error) error {
+	counted := false
+	defer func() {
+		if counted {
+			s.done()
+		}
+	}()
+	return start(func() {
+		counted = true
+		s.begin()
+	})
+}
+
 func (s *starts) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
