@@ -59,7 +59,10 @@ type complaint func(format string, args ...any)
 // checkRuns looks at each run alone.
 func (h *history) checkRuns(say complaint) {
 	for _, r := range h.Runs {
-		if r.State.Open() {
+		// One that was prepared when the scheduler was told to stop is taken back; the
+		// next scheduler has it when it comes due.
+		ahead := r.State == run.Planned && r.Due.After(h.Until) && !r.Begun()
+		if r.State.Open() && !ahead {
 			say("run %s is still %s", r.ID, r.State)
 		}
 		if slices.Contains([]run.State{run.Failed, run.TimedOut, run.Lost}, r.State) && !h.Told[r.ID] {
