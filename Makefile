@@ -27,9 +27,8 @@ without:
 	@rm -f $(FUNCTION)
 	$(PROGRAM)
 
-# Many packages wait more than they work, so that three go at a time on two
-# processors. SQLite comes from C and minds its memory itself; with the race
-# detector in it the tests of the ledger take five times as long.
+# SQLite comes from C and minds its memory itself; with the race detector in it
+# the tests of the ledger take five times as long.
 NOTRACED := -gcflags=modernc.org/...=-race=false
 
 .PHONY: test
@@ -37,7 +36,7 @@ test: ## install what the tests need, then run them all; a skipped test fails
 	@sh build/needs.sh
 	@sh build/gofmt.sh
 	go vet ./...
-	@go run ./build/tally -race $(NOTRACED) -p 3 -timeout 15m ./...
+	@go run ./build/tally -race $(NOTRACED) -timeout 15m ./...
 
 .PHONY: lint
 lint: ## run every linter over Go, shell and the dependencies

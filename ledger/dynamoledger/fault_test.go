@@ -208,10 +208,12 @@ func TestLastingTrouble(t *testing.T) {
 		}
 	}
 
+	limit := l.limit
 	l.limit = 200 * time.Millisecond
 	if _, err := l.Write(t.Context(), running(r)); err == nil || !strings.Contains(err.Error(), "no answer within 200ms") {
 		t.Errorf("impatient: %v", err)
 	}
+	l.limit = limit
 
 	w.calls()
 	w.answerTimes(-1, "PutItem", denied)
