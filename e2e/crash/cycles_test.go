@@ -22,7 +22,7 @@ import (
 // of the tests.
 const (
 	cyclesUsual = 40
-	perSite     = 125 // cycles of one ledger, which is then judged
+	perSite     = 250 // cycles of one ledger, which is then judged
 	streams     = 8   // sites at work at a time
 )
 
