@@ -120,9 +120,9 @@ type Dispatcher struct {
 	freed     []string                     // jobs whose slot came free in a step
 	halted    error                        // why nothing is started any more; see epoch.go
 	picking   sync.Mutex                   // one least-busy pick at a time
-	starts    starts
-	keeping   sync.Mutex // one Remember at a time
-	unkept    bool       // the last one failed
+	starts    starts                       // those that results wait for
+	keeping   sync.Mutex                   // one Remember at a time
+	unkept    bool                         // the last one failed
 
 	replan chan struct{} // the generation changed
 	outbox chan struct{} // a notice was written

@@ -243,12 +243,15 @@ func (d *Dispatcher) grant(ctx context.Context, r run.Run, host fleet.Host, due 
 	if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {
 		return granted, fmt.Errorf("run %s is %s by now", r.ID, granted.State)
 	}
-	for range 3 { // a clock may run slow; one that was set back is not waited for
-		if rest := d.early(r); err == nil && rest > 0 {
-			time.Sleep(min(rest, goEarly))
-		}
+	if err != nil {
+		return granted, err
 	}
-	return granted, err
+	// The go stands, so that nothing ends this wait. A clock may run slow; one that
+	// was set back is not waited for.
+	for tries := 3; tries > 0 && d.early(r) > 0; tries-- {
+		time.Sleep(min(d.early(r), goEarly))
+	}
+	return granted, nil
 }
 
 // throttled takes an attempt back that was never sent, and holds the run back

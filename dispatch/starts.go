@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// starts are those of prepared runs that have come due and are not begun yet. What
-// commands that have ended came to is recorded after them: it is safe with its
-// host, and a start is late by every write before it.
+// starts counts those that have come due, whose guards stand ready, and that have
+// yet to get their go. What commands that have ended came to is recorded after
+// them: it is safe with its host, and a start is late by every write before it.
 type starts struct {
 	mu    sync.Mutex
 	ahead int

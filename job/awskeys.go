@@ -1,10 +1,8 @@
 package job
 
 import (
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -26,9 +24,7 @@ var (
 	targetGroup = matching("the ARN of a target group (arn:aws:elasticloadbalancing:…:targetgroup/…)",
 		`^arn:aws[a-z-]*:elasticloadbalancing:`+regionForm+`:`+accountForm+`:targetgroup/[A-Za-z0-9-]{1,32}/[0-9a-f]+$`)
 
-	dynamoLedger = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^dynamodb://(` + regionForm + `)/(` + tableForm + `)$`)
-	})
+	dynamoLedger = lazily(`^dynamodb://(` + regionForm + `)/(` + tableForm + `)$`)
 )
 
 // DynamoDB reads a ledger's text; ok is false if that is another ledger.
@@ -105,7 +101,8 @@ func checkEC2(d *decoder, n *node, f *Fleet) {
 // checkClaims sees whether those jobs that want a claim have a table for it.
 func checkClaims(d *decoder, n *node, doc *document) {
 	fleet := n.get("fleet")
-	unreadable := fleet.get("claims") != nil || strings.HasPrefix(doc.Ledger, "dynamodb:") && !dynamoLedger().MatchString(doc.Ledger)
+	_, _, readable := DynamoDB(doc.Ledger)
+	unreadable := fleet.get("claims") != nil || strings.HasPrefix(doc.Ledger, "dynamodb:") && !readable
 	if doc.Fleet.EC2 == nil || doc.Fleet.EC2.Region == "" || doc.Fleet.EC2.Claims != "" || unreadable {
 		return
 	}

@@ -122,7 +122,7 @@ var (
 		switch {
 		case n.text == "" || *v != n.text:
 		case strings.HasPrefix(n.text, "dynamodb:"):
-			if !dynamoLedger().MatchString(n.text) {
+			if _, _, ok := DynamoDB(n.text); !ok {
 				d.report(n.at, "", "ledger: want dynamodb://REGION/TABLE such as dynamodb://eu-central-1/solocron, got %q", clip(n.text))
 			}
 		case !remote:

@@ -16,10 +16,10 @@ func orSecret(want, pattern string) shape[string] {
 }
 
 func concealed(want, pattern, hint string) shape[string] {
-	matches := matcher(pattern)
+	re := lazily(pattern)
 	return shape[string]{kind: anything, want: want, schema: schema{"type": "string", "pattern": pattern},
 		read: func(d *decoder, n *node, into *string) {
-			if n.kind != text || !matches(n.text) {
+			if n.kind != text || !re().MatchString(n.text) {
 				d.conceal(n, hint, n.key+": want "+want)
 				return
 			}

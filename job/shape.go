@@ -88,20 +88,19 @@ func parsed[T any](want string, s schema, parse func(string) (T, error)) shape[T
 
 // matching is text of one pattern, which the schema has too.
 func matching(want, pattern string) shape[string] {
-	matches := matcher(pattern)
+	re := lazily(pattern)
 	return parsed(want, schema{"pattern": pattern}, func(s string) (string, error) {
-		if !matches(s) {
+		if !re().MatchString(s) {
 			return "", wantGot(want, s)
 		}
 		return s, nil
 	})
 }
 
-// matcher compiles the pattern when it is first matched: most runs of the
-// program, a keeper's above all, read no file, and yet wait for its variables.
-func matcher(pattern string) func(string) bool {
-	re := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-	return func(s string) bool { return re().MatchString(s) }
+// lazily compiles the pattern when it is first wanted: most runs of the program,
+// a keeper's above all, read no file, and yet wait for its variables.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
 }
 
 // oneOf is a word of a fixed list.

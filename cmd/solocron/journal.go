@@ -28,7 +28,8 @@ func newJournal(out io.Writer, log *slog.Logger, asJSON, color bool) *journal {
 
 // note takes a run as it was just stored.
 func (j *journal) note(r run.Run) {
-	if r.State == run.Starting || r.State == run.Planned && len(r.Attempts) == 0 {
+	// Nor is it news that a run was prepared, and that this was taken back.
+	if r.State == run.Starting || r.State == run.Planned && (len(r.Attempts) == 0 || r.Attempt().EndedAt.Before(r.Due)) {
 		return
 	}
 	select {

@@ -65,6 +65,7 @@ func TestCheckSeesBrokenHistories(t *testing.T) {
 		{"attempt 3 started and is not on record", func(h *history) { h.Starts[0].Attempt = 3 }},
 		{"is recorded as skipped", func(h *history) { h.Starts = append(h.Starts, start{h.Runs[4].ID, 1, 9}) }},
 		{"succeeded without having started", func(h *history) { h.Starts = h.Starts[1:] }},
+		{"is still planned", func(h *history) { h.Runs[4].State, h.Left = run.Planned, h.Runs[4].Due }},
 		{"is still running", func(h *history) { h.Runs[0].State = run.Running }},
 		{"attempt 2 is still starting", func(h *history) { h.Runs[0].Attempts[1].State = run.AttemptStarting }},
 		{"without proof", func(h *history) { h.Runs[0].Attempts[0].Reason = "" }},

@@ -21,6 +21,7 @@ type history struct {
 	Starts []start         // in the order in which the commands started
 	Told   map[string]bool // runs that somebody was told of
 	Until  time.Time       // due times up to here have their records
+	Left   time.Time       // when the last scheduler was told to go; zero if none was
 }
 
 // start is one line of the witness file: a command's own word that it started.
@@ -59,9 +60,9 @@ type complaint func(format string, args ...any)
 // checkRuns looks at each run alone.
 func (h *history) checkRuns(say complaint) {
 	for _, r := range h.Runs {
-		// One that was prepared when the scheduler was told to stop is taken back; the
+		// One that was prepared when the scheduler was told to go is taken back; the
 		// next scheduler has it when it comes due.
-		ahead := r.State == run.Planned && r.Due.After(h.Until) && !r.Begun()
+		ahead := r.State == run.Planned && !r.Begun() && !h.Left.IsZero() && r.Due.After(h.Left)
 		if r.State.Open() && !ahead {
 			say("run %s is still %s", r.ID, r.State)
 		}

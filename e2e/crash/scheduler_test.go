@@ -176,6 +176,7 @@ func (s *site) settle() {
 		}
 		return s.untold(ctx, c)
 	})
+	s.left = time.Now()
 	d.drain()
 }
 

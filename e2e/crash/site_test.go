@@ -57,7 +57,8 @@ type site struct {
 	t    *testing.T
 	kind kind
 	dir  string
-	url  string // of the ledger
+	url  string    // of the ledger
+	left time.Time // when the last scheduler was told to go
 
 	mu   sync.Mutex
 	told map[string]bool // runs that the receiver has heard of
@@ -196,7 +197,7 @@ func (s *site) history() history {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	h := history{File: file, Until: time.Now().Add(-5 * time.Second), Told: map[string]bool{}}
+	h := history{File: file, Until: time.Now().Add(-5 * time.Second), Left: s.left, Told: map[string]bool{}}
 	if h.Jobs, err = l.Jobs(ctx); err != nil {
 		s.t.Fatal(err)
 	}

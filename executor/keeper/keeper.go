@@ -71,8 +71,7 @@ type keeper struct {
 // serve is a keeper's life: take orders until the control socket ends, then wait
 // until nothing runs any more.
 func serve() int {
-	_ = os.Unsetenv("GOGC") // is uncollected, and none of the commands' business
-	debug.SetGCPercent(100)
+	debug.SetGCPercent(100) // no more uncollected; commands have an environment of their own
 	syscall.Umask(0o22) // as commands want it
 	// What commands leave behind ends as a child of the keeper's, which reaps it.
 	// The first process of a container may be the daemon, which can't.

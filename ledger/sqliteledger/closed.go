@@ -2,6 +2,7 @@ package sqliteledger
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -20,7 +21,7 @@ const closedAt = 20
 // looks is what a ledger without a log looks like; empty for one that has a log,
 // or can't be looked at.
 func looks(path string) []byte {
-	if _, err := os.Lstat(path + "-wal"); err == nil || !os.IsNotExist(err) {
+	if _, err := os.Lstat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	var s unix.Stat_t
