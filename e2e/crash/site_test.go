@@ -80,7 +80,7 @@ const everyKind = `
 
 // seldom is everyKind with fewer due times: over many cycles the commands must
 // not take longer than the kills.
-var seldom = strings.NewReplacer("every 1s", "every 2s", "every 2s", "every 5s", "every 3s", "every 7s").Replace(everyKind)
+var seldom = strings.NewReplacer("every 1s", "every 2s", "every 2s", "every 7s", "every 3s", "every 13s").Replace(everyKind)
 
 // newSite makes a site with the jobs.
 func newSite(t *testing.T, k kind, jobs string) *site {
