@@ -72,7 +72,7 @@ type keeper struct {
 // until nothing runs any more.
 func serve() int {
 	debug.SetGCPercent(100) // no more uncollected; commands have an environment of their own
-	syscall.Umask(0o22) // as commands want it
+	syscall.Umask(0o22)     // as commands want it
 	// What commands leave behind ends as a child of the keeper's, which reaps it.
 	// The first process of a container may be the daemon, which can't.
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
