@@ -38,6 +38,7 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 5, "how often each is measured")
 	flag.DurationVar(&b.rest, "rest", time.Minute, "how long a scheduler at rest is watched")
 	flag.IntVar(&b.records, "records", 1_000_000, "how many runs the large ledger holds")
+	flag.StringVar(&b.starters, "starters", "", "which of the others to compare with, all if empty")
 	only := flag.String("only", "", "the parts to measure, of "+strings.Join(partNames(), ", "))
 	write := flag.String("write", "", "page whose results are replaced, between its markers")
 	flag.Parse()
@@ -53,9 +54,9 @@ func end(err error) {
 
 // bench is one run of this program.
 type bench struct {
-	solocron, sizes string
-	rounds, records int
-	rest            time.Duration
+	solocron, sizes, starters string
+	rounds, records           int
+	rest                      time.Duration
 
 	self  string    // this program, which is also the bare timer
 	built string    // folder of the programs of the job and the peers

@@ -38,7 +38,7 @@ func (b *bench) sshRounds(n, hosts int) (err error) {
 	}
 	var ours, limit []round
 	for range b.rounds {
-		r, err := b.once(starter{"solocron", func(b *bench, e errand) (time.Time, int64, error) {
+		r, err := b.once(starter{name: "solocron", do: func(b *bench, e errand) (time.Time, int64, error) {
 			e.fleet = farm.fleet
 			return b.bySolocron(e)
 		}}, n, false, "")
@@ -46,7 +46,7 @@ func (b *bench) sshRounds(n, hosts int) (err error) {
 			return err
 		}
 		ours = append(ours, r)
-		if r, err = b.once(starter{"bare sessions", func(b *bench, e errand) (time.Time, int64, error) {
+		if r, err = b.once(starter{name: "bare sessions", do: func(b *bench, e errand) (time.Time, int64, error) {
 			e.argv = []string{farm.user, farm.identity, strings.Join(farm.addrs, ","), e.command}
 			return b.byPeer("ssh", e)
 		}}, n, false, ""); err != nil {

@@ -34,6 +34,7 @@ type errand struct {
 type starter struct {
 	name string
 	do   func(*bench, errand) (done time.Time, peak int64, err error)
+	lead time.Duration // how long before the due time it has a use for being there
 }
 
 // asking is what questions to a scheduler cost, which is none of its own cost.
@@ -43,17 +44,26 @@ var asking time.Duration
 const patience = 5 * time.Minute
 
 var (
-	ours     = starter{"solocron", (*bench).bySolocron}
-	bare     = starter{"bare timer", (*bench).byTimer}
+	ours     = starter{name: "solocron", do: (*bench).bySolocron, lead: 10 * time.Second}
+	bare     = starter{name: "bare timer", do: (*bench).byTimer}
 	starters = []starter{
 		ours,
-		{"gocron", func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("gocron", e.withShell()) }},
-		{"gocron, no shell", func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("gocron", e) }},
-		{"robfig/cron", func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("robfig", e.withShell()) }},
-		{"supercronic", (*bench).bySupercronic},
+		{name: "gocron", do: func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("gocron", e.withShell()) }},
+		{name: "gocron (no shell)", do: func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("gocron", e) }},
+		{name: "robfig/cron", do: func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("robfig", e.withShell()) }},
+		{name: "supercronic", do: (*bench).bySupercronic},
 		bare,
 	}
 )
+
+// chosen are the starters that take turns, solocron first.
+func (b *bench) chosen() []starter {
+	if b.starters == "" {
+		return starters
+	}
+	names := strings.Split(b.starters, ",")
+	return slices.DeleteFunc(slices.Clone(starters), func(s starter) bool { return s.name != ours.name && !slices.Contains(names, s.name) })
+}
 
 // withShell is the errand with a command that a shell takes apart, as whoever has
 // the text of one starts it with these libraries.
@@ -104,7 +114,7 @@ func (b *bench) once(s starter, n int, shell bool, ledger string) (round, error)
 		e.command += " && :" // only a shell can do that
 		e = e.withShell()
 	}
-	e.due = time.Now().Add(2*time.Second + time.Duration(n)*time.Millisecond/3).Truncate(time.Second)
+	e.due = time.Now().Add(s.lead + 2*time.Second + time.Duration(n)*time.Millisecond/3).Truncate(time.Second)
 	before := spent() - asking
 	done, peak, err := s.do(b, e)
 	if err = errors.Join(err, reap(b.stay...)); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,7 +22,7 @@ import (
 // the collector writes belongs to one goroutine.
 type attempt struct {
 	k      *keeper
-	talk   *os.File // to the daemon, which may have gone
+	talk   io.ReadWriteCloser // to the daemon, which may have gone
 	errand guard.Errand
 	as     account
 	dir    string // the run directory, once it is surely this attempt's
@@ -43,7 +44,7 @@ type attempt struct {
 }
 
 // attend holds one conversation to its end, and follows what comes of it.
-func (k *keeper) attend(talk *os.File) {
+func (k *keeper) attend(talk io.ReadWriteCloser) {
 	a := &attempt{k: k, talk: talk, poked: make(chan struct{}, 1)}
 	k.enrol(a)
 	defer func() {
@@ -272,4 +273,4 @@ func (a *attempt) measured(size string) {
 }
 
 // say tells the daemon, which may have gone; the run goes on.
-func (a *attempt) say(words string) { _, _ = a.talk.WriteString(words) }
+func (a *attempt) say(words string) { _, _ = io.WriteString(a.talk, words) }

@@ -3,17 +3,16 @@
 // of processes for each of them.
 //
 // The keeper is the program itself, started once more in a session of its own
-// ([Main]). The daemon passes it one end of a socket for every attempt, on which
-// the same words are spoken as with the shell's guard; it leaves the same files
-// in the run directory, signed with its own process number, so that the shell's
-// verbs status, stop and output can't tell the two apart.
+// ([Main]). Over one socket it has a conversation with the daemon for every attempt,
+// in which the same words are spoken as with the shell's guard; it leaves the same
+// files in the run directory, signed with its own process number, so that the
+// shell's verbs status, stop and output can't tell the two apart.
 //
 // # What can be relied on
 //
 // What package guard promises, word for word. A keeper outlives its daemon: at
-// the end of the control socket it takes no further orders, refuses those that
-// wait for go, as their own sockets end too, and leaves when its last command
-// has. The next daemon starts a keeper of its own, and finds what the old one
+// the end of the socket it takes no further orders, refuses those that wait for go,
+// and leaves when its last command has. The next daemon starts a keeper of its own, and finds what the old one
 // keeps by the run directories.
 //
 // # What can go wrong
@@ -34,6 +33,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/hashicorp/yamux"
 	"golang.org/x/sys/unix"
 )
 
@@ -82,11 +82,8 @@ func serve() int {
 	if p, ok := look(os.Getpid()); ok {
 		self = p
 	}
-	file := os.NewFile(3, "control")
-	conn, err := net.FileConn(file)
-	file.Close()
-	control, ok := conn.(*net.UnixConn)
-	if err != nil || !ok || boot == "" || self.pid == 0 {
+	control, err := controlled(3)
+	if err != nil || boot == "" || self.pid == 0 {
 		return 2
 	}
 	alone := make(chan struct{})
@@ -101,7 +98,7 @@ func serve() int {
 	go onSignal(syscall.SIGCHLD, k.children.reap)
 	go onSignal(syscall.SIGUSR1, k.pokeAll)
 	for {
-		talk, err := receive(control)
+		talk, err := control.AcceptStream()
 		if err != nil {
 			break
 		}
@@ -112,6 +109,17 @@ func serve() int {
 	k.attempts.Wait()
 	k.flusher.under.Wait()
 	return 0
+}
+
+// controlled takes up the keeper's end of the socket that it was started with.
+func controlled(fd uintptr) (*yamux.Session, error) {
+	file := os.NewFile(fd, "control")
+	defer file.Close()
+	conn, err := net.FileConn(file)
+	if err != nil {
+		return nil, err
+	}
+	return yamux.Server(conn, talking())
 }
 
 // onSignal does act after every signal; those that come together count as one.

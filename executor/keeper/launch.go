@@ -3,11 +3,15 @@ package keeper
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"os"
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/hashicorp/yamux"
 
 	"github.com/solocron/solocron/crash"
 )
@@ -15,12 +19,24 @@ import (
 // ErrNone is the error of [Start] in a program that does not call [Main].
 var ErrNone = errors.New("this program is no keeper")
 
-// passWithin bounds the handing over of a socket.
+// talking is how daemon and keeper share their socket among all conversations: one
+// each would be a descriptor each, which every command's process would copy and
+// close. Neither end may be gone without the socket's end, so that nothing needs to
+// be kept alive, and neither gives up a conversation that the other one holds.
+func talking() *yamux.Config {
+	return &yamux.Config{
+		AcceptBacklog: 256, MaxStreamWindowSize: 256 << 10,
+		KeepAliveInterval: time.Hour, ConnectionWriteTimeout: passWithin,
+		Logger: log.New(io.Discard, "", 0),
+	}
+}
+
+// passWithin bounds the handing over of words.
 const passWithin = 5 * time.Second
 
 // Keeper is a keeper's process, as its daemon knows it. Its methods are safe for
 // concurrent use.
-type Keeper struct{ control *net.UnixConn }
+type Keeper struct{ control *yamux.Session }
 
 // uncollected spares a keeper, while it starts, a collection of what the program's
 // packages have just made: half of a start's work. [serve] ends it.
@@ -32,15 +48,23 @@ func Start(environ []string) (*Keeper, error) {
 	if !mainKeeps.Load() {
 		return nil, ErrNone
 	}
-	ours, theirs, err := socketpair()
+	k, err := start(environ)
 	if err != nil {
 		return nil, fmt.Errorf("start a keeper: %w", err)
+	}
+	return k, nil
+}
+
+func start(environ []string) (*Keeper, error) {
+	ours, theirs, err := socketpair()
+	if err != nil {
+		return nil, err
 	}
 	defer theirs.Close()
 	defer ours.Close()
 	conn, err := net.FileConn(ours)
 	if err != nil {
-		return nil, fmt.Errorf("start a keeper: %w", err)
+		return nil, err
 	}
 	// The program's path may by now lead to another version.
 	cmd := exec.Command("/proc/self/exe")
@@ -51,51 +75,38 @@ func Start(environ []string) (*Keeper, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("start a keeper: %w", err)
+		return nil, err
 	}
 	go func() { _ = cmd.Wait() }() // its exit code says nothing; it must not stay a zombie
-	return &Keeper{control: conn.(*net.UnixConn)}, nil
+	control, err := yamux.Client(conn, talking())
+	if err != nil {
+		conn.Close() // which ends the keeper
+		return nil, err
+	}
+	return &Keeper{control}, nil
 }
 
 // Attend opens a conversation on which the keeper waits for an order. After an
-// error no order was or will be taken.
-func (k *Keeper) Attend() (*os.File, error) {
-	ours, theirs, err := socketpair()
+// error no order was or will be taken. A Close ends the conversation for the keeper,
+// and a Read that is under way here.
+func (k *Keeper) Attend() (io.ReadWriteCloser, error) {
+	talk, err := k.control.OpenStream()
 	if err != nil {
-		return nil, fmt.Errorf("socket for a keeper: %w", err)
+		return nil, fmt.Errorf("open a conversation with the keeper: %w", err)
 	}
-	defer theirs.Close()
-	if err = k.control.SetWriteDeadline(time.Now().Add(passWithin)); err == nil {
-		_, _, err = k.control.WriteMsgUnix([]byte{0}, syscall.UnixRights(int(theirs.Fd())), nil)
-	}
-	if err != nil {
-		ours.Close()
-		return nil, fmt.Errorf("pass a socket to the keeper: %w", err)
-	}
-	return ours, nil
+	return conversation{talk}, nil
 }
 
-// Close ends the control socket: no more orders. What the keeper keeps goes on.
+// conversation is a stream whose Close ends both directions.
+type conversation struct{ *yamux.Stream }
+
+func (c conversation) Close() error {
+	return errors.Join(c.SetReadDeadline(time.Unix(1, 0)), c.Stream.Close())
+}
+
+// Close ends all conversations: no more orders, nor a go. What the keeper keeps goes
+// on.
 func (k *Keeper) Close() error { return k.control.Close() }
-
-// receive takes the next conversation from the control socket.
-func receive(control *net.UnixConn) (*os.File, error) {
-	for {
-		var word [1]byte
-		rights := make([]byte, syscall.CmsgSpace(4))
-		n, size, _, _, err := control.ReadMsgUnix(word[:], rights)
-		if err != nil || n == 0 {
-			return nil, errors.Join(err, os.ErrClosed)
-		}
-		messages, err := syscall.ParseSocketControlMessage(rights[:size])
-		if err != nil || len(messages) != 1 {
-			continue // no descriptor was free: the daemon sees its end close
-		}
-		if fds, err := syscall.ParseUnixRights(&messages[0]); err == nil && len(fds) == 1 {
-			return os.NewFile(uintptr(fds[0]), "talk"), nil
-		}
-	}
-}
 
 // socketpair returns two connected sockets that no child inherits and whose
 // reads and writes can be broken off.

@@ -17,6 +17,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -31,7 +32,6 @@ import (
 	"github.com/solocron/solocron/executor/keeper"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
-	"golang.org/x/sys/unix"
 )
 
 // Options are the executor's settings; zero values take the defaults.
@@ -47,10 +47,6 @@ type Options struct {
 func New(opts Options) executor.Executor {
 	t := &transport{sessions: map[*session]bool{}}
 	t.name, t.home, t.state = identity()
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
-		t.room = int(min(limit.Cur, 1<<20) / 4 * 3)
-	}
 	g := opts.Guarded
 	g.Link = guard.Link{}
 	g.Dir = func(_ fleet.Host, a guard.Attempt) string {
@@ -91,7 +87,6 @@ func identity() (name, home, state string) {
 
 type transport struct {
 	name, home, state string
-	room              int // how many sessions there may be for one to be held open
 
 	mu       sync.Mutex
 	closed   bool
@@ -136,7 +131,7 @@ func (t *transport) Open(ctx context.Context, _ fleet.Host, verb string, args ..
 // keeper if the last one has died; nil if there is none to be had. Until then no
 // order was sent, so that a shell may take it. Other verbs go to the shell, but
 // let a keeper stand ready for what they announce.
-func (t *transport) attend(verb string) *os.File {
+func (t *transport) attend(verb string) io.ReadWriteCloser {
 	t.keeping.Lock()
 	defer t.keeping.Unlock()
 	for range 2 {
@@ -163,12 +158,14 @@ func (t *transport) hire() bool {
 	return t.keeper != nil
 }
 
-// roomy reports whether a conversation may be held open for a while: a quarter of
-// the descriptors that there may be is left to those that have come due.
+// held is how many conversations may be held open for a while, a few dozen KiB each.
+const held = 10_000
+
+// roomy reports whether one more may be.
 func (t *transport) roomy() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.sessions) < t.room
+	return len(t.sessions) < held
 }
 
 // dismiss lets the keeper leave when its last command has. The caller holds
@@ -202,11 +199,13 @@ func (t *transport) Close() error {
 	return nil
 }
 
-// session is a guard with its pipes.
+// session is a conversation with a keeper, or a guard with its pipes.
 type session struct {
-	transport      *transport
-	in, out, wrong *os.File
-	once           sync.Once
+	transport *transport
+	in        io.WriteCloser
+	out       io.ReadCloser
+	wrong     *os.File // what a guard of its own complains to
+	once      sync.Once
 }
 
 // start starts the command and reaps it when it ends, which may be long after
@@ -220,11 +219,14 @@ func (s *session) start(cmd *exec.Cmd) error {
 			}
 		}
 	}()
+	var in, out *os.File
 	var err error
-	if theirs[0], s.in, err = os.Pipe(); err != nil {
+	if theirs[0], in, err = os.Pipe(); err != nil {
 		return err
 	}
-	if s.out, theirs[1], err = os.Pipe(); err == nil {
+	s.in = in
+	if out, theirs[1], err = os.Pipe(); err == nil {
+		s.out = out
 		s.wrong, theirs[2], err = os.Pipe()
 	}
 	if err == nil {
@@ -265,10 +267,14 @@ func (s *session) Close() error {
 
 func (s *session) hangUp() {
 	s.once.Do(func() {
-		for _, f := range []*os.File{s.in, s.out, s.wrong} {
-			if f != nil {
-				f.Close()
-			}
+		if s.in != nil {
+			s.in.Close()
+		}
+		if s.out != nil {
+			s.out.Close()
+		}
+		if s.wrong != nil {
+			s.wrong.Close()
 		}
 	})
 }

@@ -8,7 +8,7 @@ package guardtest
 
 import (
 	"bytes"
-	"os"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -24,11 +24,11 @@ type Guard struct {
 	// Shell runs the verbs: a program and its first arguments. Nil for the one
 	// that [guard.Argv] names.
 	Shell []string
-	// Attend returns a socket to a guard that waits for an order. Nil for the
+	// Attend returns a conversation with a guard that waits for an order. Nil for the
 	// shell's, which is started anew for each. A guard on a socket doesn't send
 	// output, as it is kept on the same machine, and what it says after a
 	// hang-up is lost.
-	Attend func() (*os.File, error)
+	Attend func() (io.ReadWriteCloser, error)
 	// Slack is how many bytes it may keep less than it was told to, and count
 	// less where the disk is full: a shell's output goes in blocks.
 	Slack int64
