@@ -226,23 +226,14 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 // grant commits the go of a starting run once it has come due, which it tells, and
 // returns the run as it stands then.
 func (d *Dispatcher) grant(ctx context.Context, r run.Run, host fleet.Host, due func()) (run.Run, error) {
-	granted, err := d.await(ctx, r, host)
-	if err != nil {
-		return granted, err
+	prepared := d.early(r) > 0
+	if prepared {
+		if stored, err := d.await(ctx, r); err != nil {
+			return stored, err
+		}
 	}
 	due()
-	if d.stopping() {
-		return granted, errStopping
-	}
-	if err := d.Halted(); err != nil {
-		return granted, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, grantWithin)
-	defer cancel()
-	granted, err = d.apply(ctx, r, run.Go{N: r.Attempt().N})
-	if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {
-		return granted, fmt.Errorf("run %s is %s by now", r.ID, granted.State)
-	}
+	granted, err := d.commit(ctx, r, host, prepared)
 	if err != nil {
 		return granted, err
 	}
@@ -252,6 +243,33 @@ func (d *Dispatcher) grant(ctx context.Context, r run.Run, host fleet.Host, due 
 		time.Sleep(min(d.early(r), goEarly))
 	}
 	return granted, nil
+}
+
+// grantsAtOnce is how many gos are committed together at most. Those that have theirs
+// start while the next are committed.
+const grantsAtOnce = 128
+
+// commit records the go of a starting run, if its attempt should still start.
+func (d *Dispatcher) commit(ctx context.Context, r run.Run, host fleet.Host, prepared bool) (run.Run, error) {
+	ctx, cancel := context.WithTimeout(ctx, grantWithin)
+	defer cancel()
+	if err := d.grants.Acquire(ctx, 1); err != nil {
+		return r, context.Cause(ctx)
+	}
+	defer d.grants.Release(1)
+	switch {
+	case d.stopping():
+		return r, errStopping
+	case d.Halted() != nil:
+		return r, d.Halted()
+	case prepared && !d.startable(ctx, r, host):
+		return r, errTakenBack
+	}
+	granted, err := d.apply(ctx, r, run.Go{N: r.Attempt().N})
+	if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {
+		return granted, fmt.Errorf("run %s is %s by now", r.ID, granted.State)
+	}
+	return granted, err
 }
 
 // throttled takes an attempt back that was never sent, and holds the run back

@@ -21,7 +21,7 @@ import (
 
 // goEarly is how long before the due time a go may be committed. It is given at
 // the due time, and commits that are due together don't hold the first one up.
-const goEarly = 20 * time.Millisecond
+const goEarly = 50 * time.Millisecond
 
 // errNotDue ends the drive of a run that is not recorded and will not be: its job
 // was edited or removed before it came due.
@@ -147,12 +147,9 @@ func (d *Dispatcher) owes(r run.Run) (j job.Job, hash string, ok bool) {
 	return *p.Job, p.hash, ok && next.Equal(r.Due)
 }
 
-// await holds the go of a prepared attempt back until the run comes due. It
-// returns the run as it stands then, and an error if the attempt must not start.
-func (d *Dispatcher) await(ctx context.Context, r run.Run, host fleet.Host) (run.Run, error) {
-	if d.early(r) <= 0 {
-		return r, nil
-	}
+// await holds the go of a prepared attempt back until the run comes due. The error
+// is why the attempt must not start, and the run is as it is stored then.
+func (d *Dispatcher) await(ctx context.Context, r run.Run) (run.Run, error) {
 	poke, leave := d.join(r)
 	defer leave()
 	for wait := d.early(r) - goEarly; wait > 0; wait = d.early(r) - goEarly {
@@ -176,9 +173,6 @@ func (d *Dispatcher) await(ctx context.Context, r run.Run, host fleet.Host) (run
 			return r, context.Cause(ctx)
 		}
 		timer.Stop()
-	}
-	if !d.startable(ctx, r, host) {
-		return r, errTakenBack
 	}
 	return r, nil
 }

@@ -43,6 +43,9 @@ func (o *Outcome) Complete(l Link) bool {
 	return o.ended && (o.result.End == Refused || o.sized && (o.framed || !l.Inline))
 }
 
+// Kept reports whether any output may have been kept.
+func (o *Outcome) Kept() bool { return o.result.End != Refused && (!o.sized || o.size > 0 || o.lost) }
+
 // Result is what the messages say. It means something only after Ended.
 func (o *Outcome) Result() Result {
 	res := o.result

@@ -77,12 +77,12 @@ var protections = []protection{
 	},
 	{
 		"a prepared run starts when it is due, not before", "dispatch/drive.go",
-		`if rest := d.early(r); err == nil && rest > 0 {`, `if rest := d.early(r); false {`,
+		"tries > 0 && d.early(r) > 0; tries--", "false; tries--",
 		[]string{"-run", "TestPrepared", "./dispatch"},
 	},
 	{
-		"a prepared attempt is what would be started now", "dispatch/prepare.go",
-		`if !d.startable(ctx, r, host) {`, `if false {`,
+		"a prepared attempt is what would be started now", "dispatch/drive.go",
+		"case prepared && !d.startable(ctx, r, host):", "case false:",
 		[]string{"-run", "TestPrepared", "./dispatch"},
 	},
 	{

@@ -36,12 +36,13 @@ func (e *Executor) follow(h fleet.Host, a guard.Attempt, s Session, talk *guard.
 	f := &following{of: where{h.ID, a}, done: make(chan struct{})}
 	e.wg.Go(func() {
 		stop := context.AfterFunc(e.quit, func() { s.Close() })
-		f.result, f.heard = e.listen(s, talk, func() { e.started(f) })
+		outcome := e.listen(s, talk, func() { e.started(f) })
+		f.result, f.heard = outcome.Result(), outcome.Ended()
 		stop()
 		s.Close()
 		left(errLeft)
 		e.started(f)
-		if f.heard && e.opts.Dir != nil && f.result.End != guard.Refused {
+		if f.heard && e.opts.Dir != nil && outcome.Kept() {
 			f.result.Output = e.kept(h, a, f.result.Output)
 		}
 		close(f.done)
@@ -74,7 +75,7 @@ func (e *Executor) drop(f *following) {
 
 // listen reads to the guard's last word. Output that is still held a while
 // after the command's end is left to whoever holds it.
-func (e *Executor) listen(s Session, talk *guard.Reader, started func()) (guard.Result, bool) {
+func (e *Executor) listen(s Session, talk *guard.Reader, started func()) guard.Outcome {
 	var outcome guard.Outcome
 	var late *time.Timer
 	for {
@@ -96,7 +97,7 @@ func (e *Executor) listen(s Session, talk *guard.Reader, started func()) (guard.
 	if late != nil {
 		late.Stop()
 	}
-	return outcome.Result(), outcome.Ended()
+	return outcome
 }
 
 // kept is the output in a run directory on this machine.
