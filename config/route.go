@@ -34,6 +34,13 @@ func (e byAddress) Holds(h fleet.Host) bool {
 	return ok && patient.Holds(h)
 }
 
+func (e byAddress) Listens(ctx context.Context, h fleet.Host, a guard.Attempt) error {
+	if patient, ok := e.of(h).(executor.Patient); ok {
+		return patient.Listens(ctx, h, a)
+	}
+	return nil
+}
+
 func (e byAddress) Wait(ctx context.Context, h fleet.Host, a guard.Attempt) (guard.Result, error) {
 	return e.of(h).Wait(ctx, h, a)
 }

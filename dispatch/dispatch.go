@@ -25,8 +25,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/solocron/solocron/executor"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/job"
@@ -123,7 +121,7 @@ type Dispatcher struct {
 	halted    error                        // why nothing is started any more; see epoch.go
 	picking   sync.Mutex                   // one least-busy pick at a time
 	starts    starts                       // those that results wait for
-	grants    *semaphore.Weighted          // for gos that are being committed
+	grants    chan struct{}                // has one for each go that is being committed
 	keeping   sync.Mutex                   // one Remember at a time
 	unkept    bool                         // the last one failed
 
@@ -168,7 +166,7 @@ func New(o Options) *Dispatcher {
 		retired: map[string]bool{},
 		heard:   map[string]time.Time{},
 		picked:  map[string]int{},
-		grants:  semaphore.NewWeighted(grantsAtOnce),
+		grants:  make(chan struct{}, grantsAtOnce),
 		replan:  make(chan struct{}, 1),
 		outbox:  make(chan struct{}, 1),
 		alarm:   make(chan struct{}),

@@ -228,7 +228,7 @@ func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
 func (d *Dispatcher) grant(ctx context.Context, r run.Run, host fleet.Host, due func()) (run.Run, error) {
 	prepared := d.early(r) > 0
 	if prepared {
-		if stored, err := d.await(ctx, r); err != nil {
+		if stored, err := d.await(ctx, r, host); err != nil {
 			return stored, err
 		}
 	}
@@ -253,10 +253,12 @@ const grantsAtOnce = 128
 func (d *Dispatcher) commit(ctx context.Context, r run.Run, host fleet.Host, prepared bool) (run.Run, error) {
 	ctx, cancel := context.WithTimeout(ctx, grantWithin)
 	defer cancel()
-	if err := d.grants.Acquire(ctx, 1); err != nil {
+	select {
+	case d.grants <- struct{}{}:
+		defer func() { <-d.grants }()
+	case <-ctx.Done():
 		return r, context.Cause(ctx)
 	}
-	defer d.grants.Release(1)
 	switch {
 	case d.stopping():
 		return r, errStopping

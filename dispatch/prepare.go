@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/solocron/solocron/executor"
@@ -149,7 +150,7 @@ func (d *Dispatcher) owes(r run.Run) (j job.Job, hash string, ok bool) {
 
 // await holds the go of a prepared attempt back until the run comes due. The error
 // is why the attempt must not start, and the run is as it is stored then.
-func (d *Dispatcher) await(ctx context.Context, r run.Run) (run.Run, error) {
+func (d *Dispatcher) await(ctx context.Context, r run.Run, host fleet.Host) (run.Run, error) {
 	poke, leave := d.join(r)
 	defer leave()
 	for wait := d.early(r) - goEarly; wait > 0; wait = d.early(r) - goEarly {
@@ -173,6 +174,11 @@ func (d *Dispatcher) await(ctx context.Context, r run.Run) (run.Run, error) {
 			return r, context.Cause(ctx)
 		}
 		timer.Stop()
+	}
+	if patient, ok := d.Executor.(executor.Patient); ok {
+		if err := patient.Listens(ctx, host, attemptOf(&r, r.Attempt().N, host)); err != nil {
+			return r, fmt.Errorf("%w: %w", errTakenBack, err)
+		}
 	}
 	return r, nil
 }

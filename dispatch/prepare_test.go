@@ -239,6 +239,19 @@ func TestPreparedHostIsLost(t *testing.T) {
 	}
 }
 
+// A host that would not hear the go gets none, before a round of probes finds out.
+func TestPreparedHostFallsSilent(t *testing.T) {
+	prepared(t, func(t *testing.T, w *world, _ *daemon) {
+		pass(5*time.Second - 2*goEarly)
+		w.hosts.set(func() { w.hosts.down["web-1"] = true })
+		pass(time.Minute)
+		r := w.wantStarted(run.Succeeded, 1, 3)
+		if first := r.Attempts[0]; !first.Revoked || r.Attempt().Host != "web-2" || !r.StartedAt.Equal(r.Due) {
+			t.Errorf("at %s, %+v", r.StartedAt, r.Attempts)
+		}
+	})
+}
+
 // A keeper that dies takes what it had prepared with it, and no blame falls on
 // the host.
 func TestPreparedGuardDiesOnTheOnlyHost(t *testing.T) {

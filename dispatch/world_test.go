@@ -370,6 +370,10 @@ func (h *hosts) Close() error { return nil }
 // prepared runs too.
 func (h *hosts) Holds(fleet.Host) bool { return true }
 
+func (h *hosts) Listens(_ context.Context, host fleet.Host, _ guard.Attempt) error {
+	return h.reach(host)
+}
+
 // witness is how often each run's command started.
 func (h *hosts) witness() map[string]int {
 	h.mu.Lock()

@@ -85,14 +85,18 @@ type OneWay interface {
 	TakeBack(ctx context.Context, h fleet.Host, a guard.Attempt, why string) (guard.Status, error)
 }
 
-// Patient is an executor on some of whose hosts a guard may stand ready for as
-// long as grant takes.
+// Patient is an executor on some of whose hosts a guard may stand ready for half a
+// minute, while grant waits.
 type Patient interface {
 	Executor
 	// Holds reports whether the grant of a start on the host may take its time,
 	// as things stand. The context that it is called with then ends as soon as the
 	// guard does, and other starts don't wait for it.
 	Holds(h fleet.Host) bool
+	// Listens returns an error if the guard of a start that is held would not hear
+	// its go, as far as the way there can be tried. It takes a second at most; the
+	// start that is held may end by it.
+	Listens(ctx context.Context, h fleet.Host, a guard.Attempt) error
 }
 
 // ErrUnreachable is wrapped by a [NotStarted] whose host could not be reached

@@ -86,6 +86,11 @@ var protections = []protection{
 		[]string{"-run", "TestPrepared", "./dispatch"},
 	},
 	{
+		"a host is asked for a sign of life before a go that waited", "dispatch/prepare.go",
+		"if err := patient.Listens(ctx, host, attemptOf(&r, r.Attempt().N, host)); err != nil {", "if err := error(nil); err != nil {",
+		[]string{"-run", "TestPrepared", "./dispatch"},
+	},
+	{
 		"a run that is due takes the slot back from one that is not", "dispatch/overlap.go",
 		`if h.State == run.Starting && d.early(h) > 0 {`, `if false {`,
 		[]string{"-run", "TestRunNow", "./dispatch"},

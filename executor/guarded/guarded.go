@@ -39,6 +39,13 @@ type Session interface {
 	Complaint() string
 }
 
+// Remote is a session whose host may be out of reach without anybody's noticing.
+type Remote interface {
+	Session
+	// Answers returns an error unless the host just answered.
+	Answers() error
+}
+
 // Options are the bounds of the conversations. Zero values take the defaults
 // that are named.
 type Options struct {
@@ -50,9 +57,9 @@ type Options struct {
 	// commands may be between their go and their first process, each in order of
 	// arrival. Zero is no bound.
 	Starting int64
-	// Holds, if it is set, says whether a guard may stand ready for longer than a
-	// go takes to commit. It must then leave at the end of its input alone.
-	Holds func() bool
+	// Holds, if it is set, says whether one more guard may stand ready on the host
+	// for longer than a go takes to commit.
+	Holds func(fleet.Host) bool
 
 	ReadyWithin time.Duration // from the open session to ready, 30s
 	GoWithin    time.Duration // to hand over go, 10s
@@ -96,7 +103,8 @@ type Executor struct {
 
 	mu   sync.Mutex
 	live map[where]*following
-	wg   sync.WaitGroup // the followers
+	held map[where]Remote // what stands ready
+	wg   sync.WaitGroup   // the followers
 	quit context.Context
 	stop context.CancelFunc
 }
@@ -111,7 +119,7 @@ type where struct {
 
 // New returns an executor that owns the transport.
 func New(t Transport, opts Options) *Executor {
-	e := &Executor{transport: t, opts: opts.withDefaults(), live: map[where]*following{}}
+	e := &Executor{transport: t, opts: opts.withDefaults(), live: map[where]*following{}, held: map[where]Remote{}}
 	if opts.Starting > 0 {
 		e.readying = semaphore.NewWeighted(opts.Starting)
 		e.starting = semaphore.NewWeighted(opts.Starting)

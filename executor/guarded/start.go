@@ -46,7 +46,8 @@ func (e *Executor) Start(ctx context.Context, h fleet.Host, o guard.Order, grant
 	}
 	there, left := context.WithCancelCause(ctx)
 	f := e.follow(h, o.Attempt, s, talk, left)
-	if err = give(there, grant); err == nil {
+	err = e.give(there, f.of, s, grant)
+	if err == nil {
 		err = e.handOver(f, s, o)
 	}
 	if err != nil {
@@ -56,7 +57,34 @@ func (e *Executor) Start(ctx context.Context, h fleet.Host, o guard.Order, grant
 }
 
 // Holds reports whether a guard may be kept waiting. See [executor.Patient].
-func (e *Executor) Holds(fleet.Host) bool { return e.opts.Holds != nil && e.opts.Holds() }
+func (e *Executor) Holds(h fleet.Host) bool { return e.opts.Holds != nil && e.opts.Holds(h) }
+
+// Listens tries the way to a guard that stands ready. See [executor.Patient].
+func (e *Executor) Listens(_ context.Context, h fleet.Host, a guard.Attempt) error {
+	e.mu.Lock()
+	s := e.held[where{h.ID, a}]
+	e.mu.Unlock()
+	if s == nil {
+		return nil // its end would have been seen
+	}
+	return s.Answers()
+}
+
+// hold lets Listens find the session until release.
+func (e *Executor) hold(at where, s Session) (release func()) {
+	r, ok := s.(Remote)
+	if !ok {
+		return func() {}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.held[at] = r
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.held, at)
+	}
+}
 
 // admit waits for a place.
 func admit(ctx context.Context, places *semaphore.Weighted) (release func(), err error) {
@@ -109,7 +137,9 @@ func (e *Executor) delivered(ctx context.Context, h fleet.Host, o guard.Order, e
 	return fmt.Errorf("start %s on %s: %w", o.Attempt.Dir(), h.ID, err)
 }
 
-func give(ctx context.Context, grant func(context.Context) error) error {
+// give calls grant for the guard that stands ready at the session's other end.
+func (e *Executor) give(ctx context.Context, at where, s Session, grant func(context.Context) error) error {
+	defer e.hold(at, s)()
 	if err := ctx.Err(); err != nil {
 		return &executor.NotStarted{Proof: noGo, Err: context.Cause(ctx)}
 	}

@@ -162,7 +162,7 @@ func (t *transport) hire() bool {
 const held = 10_000
 
 // roomy reports whether one more may be.
-func (t *transport) roomy() bool {
+func (t *transport) roomy(fleet.Host) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.sessions) < held

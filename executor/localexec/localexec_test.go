@@ -1,6 +1,7 @@
 package localexec_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -103,15 +104,13 @@ func TestAnotherKeeperTakesOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		dir := guard.RunDir(h.RunDir, o.Attempt)
-		for tick := time.Tick(5 * time.Millisecond); ; <-tick {
-			if _, err := os.Stat(dir + "/go"); err == nil {
-				break
-			}
+		var signed []byte
+		for tick := time.Tick(5 * time.Millisecond); bytes.Count(signed, []byte("\n")) < 2; <-tick { // the command's process is the second
+			signed, _ = os.ReadFile(dir + "/guard")
 		}
-		signed, err := os.ReadFile(dir + "/guard")
 		words := strings.Fields(string(signed))
-		if err != nil || len(words) < 4 {
-			t.Fatalf("%q, %v", signed, err)
+		if len(words) < 4 {
+			t.Fatalf("%q", signed)
 		}
 		pid, err := strconv.Atoi(words[1])
 		if err != nil || slices.Contains(keepers, pid) {

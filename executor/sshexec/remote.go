@@ -142,6 +142,16 @@ func (r *remote) close() {
 	}
 }
 
+// sessions is how many there are.
+func (r *remote) sessions() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.conns {
+		n += c.sessions
+	}
+	return n
+}
+
 // conn is one connection. Its counters are guarded by the remote's mutex.
 type conn struct {
 	remote   *remote
@@ -150,6 +160,35 @@ type conn struct {
 	most     int       // how many may be
 	served   int       // opened so far
 	idle     time.Time // since when there is none
+
+	asking   sync.Mutex // one asks on behalf of those who wait
+	answered time.Time
+}
+
+// fresh is how long one answer counts for all who ask.
+const fresh = 100 * time.Millisecond
+
+// answers asks the host for a sign of life. A connection that gives none in time is
+// closed.
+func (c *conn) answers() error {
+	c.asking.Lock()
+	defer c.asking.Unlock()
+	if time.Since(c.answered) < fresh {
+		return nil
+	}
+	err := c.signOfLife(c.remote.transport.opts.AnswerWithin)
+	if err != nil {
+		return fmt.Errorf("%s has fallen silent: %w", c.remote.target.address, err)
+	}
+	c.answered = time.Now()
+	return nil
+}
+
+func (c *conn) signOfLife(within time.Duration) error {
+	silence := time.AfterFunc(within, func() { c.client.Close() })
+	defer silence.Stop()
+	_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
+	return err
 }
 
 // release gives a place back; the remote's mutex is held.
@@ -180,10 +219,7 @@ func (c *conn) keepAlive() {
 		if c.retire(opts.IdleAfter) {
 			return
 		}
-		silence := time.AfterFunc(3*opts.KeepAlive, func() { c.client.Close() })
-		_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
-		silence.Stop()
-		if err != nil {
+		if c.signOfLife(3*opts.KeepAlive) != nil {
 			c.client.Close()
 		}
 	}

@@ -122,6 +122,9 @@ func (s *session) hangUp() {
 	s.conn.remote.transport.spawn(func() { s.ssh.Close() })
 }
 
+// Answers asks for a sign of life from the other end of the connection.
+func (s *session) Answers() error { return s.conn.answers() }
+
 func (s *session) Complaint() string { return s.wrong.String() }
 
 // complaint keeps the beginning of what is written to it.

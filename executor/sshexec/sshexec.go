@@ -31,11 +31,15 @@ type Options struct {
 	DialWithin      time.Duration // to connect, 10s
 	HandshakeWithin time.Duration // to agree on keys and log in, 10s
 	SessionWithin   time.Duration // to open a session, 10s
+	AnswerWithin    time.Duration // for a sign of life before a held start's go, 1s
 	KeepAlive       time.Duration // between signs of life; three missed end the connection, 15s
 	IdleAfter       time.Duration // when a connection without sessions is closed, 5m
 	// Sessions is how many sessions share a connection, 8; sshd allows 10 unless
 	// its MaxSessions says otherwise, which is found out and respected.
 	Sessions int
+	// Held is how many sessions there may be with a host for one more to be held
+	// while its start waits for the due time, 64.
+	Held int
 	// Home and AgentSocket are where keys come from; empty for the user's home
 	// and SSH_AUTH_SOCK.
 	Home        string
@@ -46,7 +50,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	for field, def := range map[*time.Duration]time.Duration{
-		&o.DialWithin: 10 * time.Second, &o.HandshakeWithin: 10 * time.Second, &o.SessionWithin: 10 * time.Second,
+		&o.DialWithin: 10 * time.Second, &o.HandshakeWithin: 10 * time.Second, &o.SessionWithin: 10 * time.Second, &o.AnswerWithin: time.Second,
 		&o.KeepAlive: 15 * time.Second, &o.IdleAfter: 5 * time.Minute,
 	} {
 		if *field == 0 {
@@ -55,6 +59,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Sessions == 0 {
 		o.Sessions = 8
+	}
+	if o.Held == 0 {
+		o.Held = 64
 	}
 	if o.Home == "" {
 		o.Home, _ = os.UserHomeDir()
@@ -71,6 +78,7 @@ func New(opts Options) executor.Executor {
 	g := opts.Guarded
 	g.Link = guard.Link{GoWithin: time.Minute, Inline: true}
 	g.Dir = nil
+	g.Holds = t.roomy
 	return guarded.New(t, g)
 }
 
@@ -114,13 +122,27 @@ type transport struct {
 
 // Open starts a guard over a session of a kept or a new connection.
 func (t *transport) Open(ctx context.Context, h fleet.Host, verb string, args ...string) (guarded.Session, error) {
+	r, err := t.remote(h)
+	if err != nil {
+		return nil, err
+	}
+	return r.session(ctx, guard.CommandLine(verb, args...))
+}
+
+// roomy reports whether one more session may be held open with the host.
+func (t *transport) roomy(h fleet.Host) bool {
+	r, err := t.remote(h)
+	return err == nil && r.sessions() < t.opts.Held
+}
+
+func (t *transport) remote(h fleet.Host) (*remote, error) {
 	to, err := t.target(h)
 	if err != nil {
 		return nil, err
 	}
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.closed {
-		t.mu.Unlock()
 		return nil, net.ErrClosed
 	}
 	r := t.remotes[to]
@@ -128,8 +150,7 @@ func (t *transport) Open(ctx context.Context, h fleet.Host, verb string, args ..
 		r = &remote{transport: t, target: to}
 		t.remotes[to] = r
 	}
-	t.mu.Unlock()
-	return r.session(ctx, guard.CommandLine(verb, args...))
+	return r, nil
 }
 
 // spawn runs f in the background until Close, which waits for it. Once that has
