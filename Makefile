@@ -31,12 +31,15 @@ without:
 # it the tests of the ledger take five times as long. The driver around it is traced.
 NOTRACED := -gcflags=modernc.org/sqlite/lib=-race=false
 
+# Tests wait more than they work.
+ABREAST := $(shell echo $$(($$(nproc) + 1)))
+
 .PHONY: test
 test: ## install what the tests need, then run them all; a skipped test fails
 	@sh build/needs.sh
 	@sh build/gofmt.sh
 	go vet ./...
-	@go run ./build/tally -race $(NOTRACED) -timeout 15m ./...
+	@go run ./build/tally -race $(NOTRACED) -p $(ABREAST) -timeout 15m ./...
 
 .PHONY: lint
 lint: ## run every linter over Go, shell and the dependencies
