@@ -36,6 +36,7 @@ func (d *Dispatcher) beat(ctx context.Context) {
 		d.recordHalt(ctx)
 		return
 	}
+	before := d.seen()
 	m, err := d.Ledger.Beat(ctx, d.owner, d.now(), beatTTL)
 	switch {
 	case errors.Is(err, ledger.ErrWentBack):
@@ -43,7 +44,7 @@ func (d *Dispatcher) beat(ctx context.Context) {
 	case err != nil && ctx.Err() == nil:
 		d.Log.Error("this scheduler's beat is not recorded; others may take its runs over", "error", err)
 	case err == nil:
-		if err := d.saw(m); err != nil {
+		if err := d.saw(m, before); err != nil {
 			d.distrust(err)
 		}
 	}
@@ -57,28 +58,40 @@ func (d *Dispatcher) check(ctx context.Context) error {
 	if err := d.Halted(); err != nil {
 		return err
 	}
+	before := d.seen()
 	m, err := d.Ledger.Mark(ctx)
 	if err != nil {
 		return err
 	}
-	return d.saw(m)
+	return d.saw(m, before)
 }
 
-// saw remembers a mark, unless the ledger went back. One that can't be kept for
-// the next start is no reason to stop.
-func (d *Dispatcher) saw(m ledger.Mark) error {
+// seen is the furthest that was seen of the ledger.
+func (d *Dispatcher) seen() ledger.Mark {
 	d.mu.Lock()
-	err := m.Follows(d.Seen)
-	if err == nil {
+	defer d.mu.Unlock()
+	return d.Seen
+}
+
+// saw remembers a mark, unless the ledger went back from what had been seen before
+// it was asked: a beat may have come between. One that can't be kept for the next
+// start is no reason to stop.
+func (d *Dispatcher) saw(m, before ledger.Mark) error {
+	if err := m.Follows(before); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	further := m.Follows(d.Seen) == nil
+	if further {
 		d.Seen = m
 	}
 	d.mu.Unlock()
-	if err != nil || d.Remember == nil {
-		return err
+	if !further || d.Remember == nil {
+		return nil
 	}
 	d.keeping.Lock()
 	defer d.keeping.Unlock()
-	err = d.Remember(m)
+	err := d.Remember(m)
 	if err != nil && !d.unkept { // else the log is full of it
 		d.Log.Warn("how far the ledger has come is not remembered; if it is restored from a backup, the next start may not notice", "error", err)
 	}

@@ -244,3 +244,28 @@ func resumeDying(t *testing.T, w *world, writes int) (done bool) {
 	next.end()
 	return done
 }
+
+// leisurely is a ledger whose mark takes a while to arrive.
+type leisurely struct{ ledger.Ledger }
+
+func (l leisurely) Mark(ctx context.Context) (ledger.Mark, error) {
+	m, err := l.Ledger.Mark(ctx)
+	time.Sleep(3 * beatEvery)
+	return m, err
+}
+
+// A mark that beats have overtaken on its way is no sign of a ledger that went back.
+func TestBeatsWhileAFileIsLoaded(t *testing.T) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
+		w.ledger = leisurely{w.ledger}
+		d := w.start(aJob("j", "0 1 * * *"))
+		defer d.end()
+		pass(time.Minute)
+		if err := d.Load(t.Context(), w.file, nil); err != nil {
+			t.Error(err)
+		}
+		if err := d.Halted(); err != nil {
+			t.Error(err)
+		}
+	})
+}
