@@ -31,8 +31,11 @@ func (d *Dispatcher) overlap(ctx context.Context, j job.Job, r run.Run, holder s
 			return r, err
 		}
 	}
-	if h.State == run.Starting && d.early(h) > 0 {
+	switch early := d.early(h) > 0; {
+	case early && h.State == run.Starting:
 		return d.overtake(ctx, j, r, h)
+	case early && h.State == run.Planned: // its attempt was just taken back
+		return d.intend(ctx, j, r, holder)
 	}
 	if !d.inTheWay(h) {
 		return d.intend(ctx, j, r, holder)

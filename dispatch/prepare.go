@@ -203,19 +203,22 @@ func (d *Dispatcher) startable(ctx context.Context, r run.Run, host fleet.Host) 
 }
 
 // overtake lets r, which is due, go before a run of its job that is only prepared.
-// Whichever of this write and that run's go is first decides.
+// Whichever of this write and that run's go is first decides. One that a scheduler
+// which is gone had prepared is adopted with it, so that its due time finds a driver.
 func (d *Dispatcher) overtake(ctx context.Context, j job.Job, r, prepared run.Run) (run.Run, error) {
 	back := run.Refused{N: prepared.Attempt().N, Proof: r.ID + " was due before it", Revoked: true}
 	next, effects, err := run.Step(prepared, back, d.now())
 	if err != nil {
 		return r, err
 	}
+	next.Owner = d.owner
 	out, err := d.store(ctx, prepared, next, effects, ledger.Slot{}, nil)
 	if err != nil {
 		return r, err
 	}
 	if out.Err == nil {
 		d.written(prepared, out.Run, effects)
+		d.start(ctx, out.Run)
 	} else if !errors.Is(out.Err, ledger.ErrStale) {
 		return r, out.Err
 	}

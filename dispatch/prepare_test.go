@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -189,26 +190,30 @@ func TestSchedulerEndsWithRunsPrepared(t *testing.T) {
 // A run that was prepared before its job was edited says nothing of the due
 // times that the job has before it by now.
 func TestEditedBeforeAPreparedRun(t *testing.T) {
-	prepared(t, func(t *testing.T, w *world, d *daemon) {
-		w.file.Jobs = []job.Job{aJob("j", "57 59 0 * * *")}
-		if err := d.Load(t.Context(), w.file, nil); err != nil {
-			t.Fatal(err)
-		}
-		pass(time.Second) // two seconds to 00:59:57; the slot is not free yet
-		d.crash()
-		pass(2 * time.Second)
-		d = w.start()
-		defer d.end()
-		pass(time.Minute)
-		due := now().Truncate(time.Hour).Add(-3 * time.Second)
-		id := run.ID("j", due)
-		if r, err := w.ledger.Run(t.Context(), id); err != nil || r.State != run.Succeeded || w.hosts.witness()[id] != 1 {
-			t.Errorf("%s %s, started %d times: %v", id, r.State, w.hosts.witness()[id], err)
-		}
-		if r, err := w.ledger.Run(t.Context(), run.ID("j", due.Add(3*time.Second))); err != nil || r.State != run.Skipped {
-			t.Errorf("the prepared one is %s: %v", r.State, err)
-		}
-	})
+	for try := range 30 { // who reads the job's slot first differs
+		t.Run(fmt.Sprint(try), func(t *testing.T) { prepared(t, editedBefore) })
+	}
+}
+
+func editedBefore(t *testing.T, w *world, d *daemon) {
+	w.file.Jobs = []job.Job{aJob("j", "57 59 0 * * *")}
+	if err := d.Load(t.Context(), w.file, nil); err != nil {
+		t.Fatal(err)
+	}
+	pass(time.Second) // two seconds to 00:59:57; the slot is not free yet
+	d.crash()
+	pass(2 * time.Second)
+	d = w.start()
+	defer d.end()
+	pass(time.Minute)
+	due := now().Truncate(time.Hour).Add(-3 * time.Second)
+	id := run.ID("j", due)
+	if r, err := w.ledger.Run(t.Context(), id); err != nil || r.State != run.Succeeded || w.hosts.witness()[id] != 1 {
+		t.Errorf("%s %s (%s), started %d times: %v", id, r.State, r.Reason, w.hosts.witness()[id], err)
+	}
+	if r, err := w.ledger.Run(t.Context(), run.ID("j", due.Add(3*time.Second))); err != nil || r.State != run.Skipped {
+		t.Errorf("the prepared one is %s (%s), attempts %+v: %v", r.State, r.Reason, r.Attempts, err)
+	}
 }
 
 func TestPreparedHostIsLost(t *testing.T) {
@@ -245,9 +250,9 @@ func TestPreparedHostFallsSilent(t *testing.T) {
 		pass(5*time.Second - 2*goEarly)
 		w.hosts.set(func() { w.hosts.down["web-1"] = true })
 		pass(time.Minute)
-		r := w.wantStarted(run.Succeeded, 1, 3)
-		if first := r.Attempts[0]; !first.Revoked || r.Attempt().Host != "web-2" || !r.StartedAt.Equal(r.Due) {
-			t.Errorf("at %s, %+v", r.StartedAt, r.Attempts)
+		r := w.only("j")
+		if last := r.Attempt(); r.State != run.Succeeded || w.hosts.witness()[r.ID] != 1 || last.Host != "web-2" || !last.StartedAt.Equal(r.Due) || !r.Attempts[0].Revoked {
+			t.Errorf("%s, started %d times, %+v", r.State, w.hosts.witness()[r.ID], r.Attempts)
 		}
 	})
 }

@@ -76,12 +76,12 @@ var protections = []protection{
 		[]string{"./run"},
 	},
 	{
-		"a prepared run starts when it is due, not before", "dispatch/drive.go",
+		"a prepared run starts when it is due, not before", "dispatch/send.go",
 		"tries > 0 && d.early(r) > 0; tries--", "false; tries--",
 		[]string{"-run", "TestPrepared", "./dispatch"},
 	},
 	{
-		"a prepared attempt is what would be started now", "dispatch/drive.go",
+		"a prepared attempt is what would be started now", "dispatch/send.go",
 		"case prepared && !d.startable(ctx, r, host):", "case false:",
 		[]string{"-run", "TestPrepared", "./dispatch"},
 	},
@@ -92,7 +92,7 @@ var protections = []protection{
 	},
 	{
 		"a run that is due takes the slot back from one that is not", "dispatch/overlap.go",
-		`if h.State == run.Starting && d.early(h) > 0 {`, `if false {`,
+		"case early && h.State == run.Starting:", "case false:",
 		[]string{"-run", "TestRunNow", "./dispatch"},
 	},
 	{
@@ -151,7 +151,7 @@ var protections = []protection{
 		[]string{"-run", "TestFault12", "./dispatch"},
 	},
 	{
-		"a scheduler whose run was taken over sends no go", "dispatch/drive.go",
+		"a scheduler whose run was taken over sends no go", "dispatch/send.go",
 		`if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {`, `if false {`,
 		[]string{"-run", "TestAnything", "./dispatch"},
 	},
