@@ -55,7 +55,7 @@ func (k *keeper) attend(talk io.ReadWriteCloser) {
 		if a.collects != nil {
 			<-a.collects
 		}
-		talk.Close()
+		k.teller.end(talk)
 	}()
 	var refused refusal
 	switch err := a.run(); {
@@ -272,5 +272,6 @@ func (a *attempt) measured(size string) {
 	}
 }
 
-// say tells the daemon, which may have gone; the run goes on.
-func (a *attempt) say(words string) { _, _ = io.WriteString(a.talk, words) }
+// say tells the daemon, which may not listen for a while, or have gone; the run goes
+// on.
+func (a *attempt) say(words string) { a.k.teller.say(a.talk, words) }

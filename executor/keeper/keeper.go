@@ -59,6 +59,7 @@ func Available() bool { return mainKeeps.Load() }
 type keeper struct {
 	children children
 	flusher  flusher
+	teller   teller
 	signed   string // "BOOT PID BORN" of this very process
 	attempts sync.WaitGroup
 
@@ -108,6 +109,7 @@ func serve() int {
 	close(alone)
 	k.attempts.Wait()
 	k.flusher.under.Wait()
+	k.teller.under.Wait()
 	return 0
 }
 
@@ -119,7 +121,7 @@ func controlled(fd uintptr) (*yamux.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return yamux.Server(conn, talking())
+	return yamux.Server(conn, talking(math.MaxInt64)) // a daemon that was only paused wants to know everything
 }
 
 // onSignal does act after every signal; those that come together count as one.

@@ -22,16 +22,18 @@ var ErrNone = errors.New("this program is no keeper")
 // talking is how daemon and keeper share their socket among all conversations: one
 // each would be a descriptor each, which every command's process would copy and
 // close. Neither end may be gone without the socket's end, so that nothing needs to
-// be kept alive, and neither gives up a conversation that the other one holds.
-func talking() *yamux.Config {
+// be kept alive, and neither gives up a conversation that the other one holds. Words
+// that the socket does not take within the given time are lost.
+func talking(within time.Duration) *yamux.Config {
 	return &yamux.Config{
 		AcceptBacklog: 256, MaxStreamWindowSize: 256 << 10,
-		KeepAliveInterval: time.Hour, ConnectionWriteTimeout: passWithin,
+		KeepAliveInterval: time.Hour, ConnectionWriteTimeout: within,
 		Logger: log.New(io.Discard, "", 0),
 	}
 }
 
-// passWithin bounds the handing over of words.
+// passWithin is how long a daemon tries to hand over words before it takes a keeper
+// for dead.
 const passWithin = 5 * time.Second
 
 // Keeper is a keeper's process, as its daemon knows it. Its methods are safe for
@@ -48,14 +50,15 @@ func Start(environ []string) (*Keeper, error) {
 	if !mainKeeps.Load() {
 		return nil, ErrNone
 	}
-	k, err := start(environ)
+	conn, err := launch(environ)
 	if err != nil {
 		return nil, fmt.Errorf("start a keeper: %w", err)
 	}
-	return k, nil
+	return converse(conn)
 }
 
-func start(environ []string) (*Keeper, error) {
+// launch starts the process and returns the daemon's end of the socket.
+func launch(environ []string) (net.Conn, error) {
 	ours, theirs, err := socketpair()
 	if err != nil {
 		return nil, err
@@ -78,7 +81,12 @@ func start(environ []string) (*Keeper, error) {
 		return nil, err
 	}
 	go func() { _ = cmd.Wait() }() // its exit code says nothing; it must not stay a zombie
-	control, err := yamux.Client(conn, talking())
+	return conn, nil
+}
+
+// converse takes up the daemon's end of the socket.
+func converse(conn net.Conn) (*Keeper, error) {
+	control, err := yamux.Client(conn, talking(passWithin))
 	if err != nil {
 		conn.Close() // which ends the keeper
 		return nil, err

@@ -185,17 +185,21 @@ func (t *transport) isClosed() bool {
 
 func (t *transport) environ() []string { return guard.Environ(t.name, t.home, t.state) }
 
-// Close hangs up on every guard; those with a running command go on.
+// Close hangs up on every guard; those with a running command go on. The keeper's
+// conversations end together with it: one by one, each could wait for a keeper that
+// does not listen.
 func (t *transport) Close() error {
 	t.mu.Lock()
 	t.closed = true
+	t.mu.Unlock()
+	t.keeping.Lock()
+	t.dismiss()
+	t.keeping.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for s := range t.sessions {
 		s.hangUp()
 	}
-	t.mu.Unlock()
-	t.keeping.Lock()
-	defer t.keeping.Unlock()
-	t.dismiss()
 	return nil
 }
 
