@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 	}{
 		{"an exit code and output arrive", exits},
 		{"a failed grant starts nothing", grantFails},
+		{"a start is held until its grant", held},
 		{"a second delivery starts nothing", twice},
 		{"a refusal is a proof", refusals},
 		{"the job's lock is held", busy},

@@ -167,24 +167,12 @@ func TestGuardsAreReaped(t *testing.T) {
 	}
 }
 
-// A guard that is kept waiting for its go keeps no other waiting, and its grant is
-// told when it dies.
+// A start that is held takes no other's place, and is told when its guard dies.
 func TestHeldStart(t *testing.T) {
 	h := host(t)
 	x := localexec.New(localexec.Options{Starting: 1})
 	defer x.Close()
-	if !x.(executor.Patient).Holds(h) {
-		t.Fatal("no start can be held")
-	}
-	held, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		ended <- x.Start(t.Context(), h, order(h, 1, "true"), func(ctx context.Context) error {
-			close(held)
-			<-ctx.Done()
-			return context.Cause(ctx)
-		})
-	}()
-	<-held
+	held := executortest.Hold(t, x, h, order(h, 1, "true"))
 	o := order(h, 2, "echo out")
 	if err := x.Start(t.Context(), h, o, granted); err != nil {
 		t.Fatal(err)
@@ -201,7 +189,7 @@ func TestHeldStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	syscall.Kill(pid, syscall.SIGKILL)
-	if err := <-ended; executor.Proven(err) == nil {
+	if err := <-held.Ended; executor.Proven(err) == nil {
 		t.Errorf("a start whose guard was killed before its go: %v", err)
 	}
 }

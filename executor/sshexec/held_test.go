@@ -1,7 +1,6 @@
 package sshexec_test
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,63 +8,11 @@ import (
 	"time"
 
 	"github.com/solocron/solocron/executor"
+	"github.com/solocron/solocron/executor/executortest"
 	"github.com/solocron/solocron/executor/sshdtest"
-	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/guard/guardtest"
 )
-
-// heldStart is one whose guard stands ready.
-type heldStart struct {
-	x     executor.Patient
-	h     fleet.Host
-	o     guard.Order
-	grant chan error // what its grant returns
-	ended chan error
-}
-
-// hold starts the order and returns when its guard stands ready.
-func hold(t *testing.T, x executor.Executor, h fleet.Host, o guard.Order) *heldStart {
-	t.Helper()
-	s := &heldStart{x.(executor.Patient), h, o, make(chan error), make(chan error, 1)}
-	ready := make(chan struct{})
-	go func() {
-		s.ended <- x.Start(t.Context(), h, o, func(ctx context.Context) error {
-			close(ready)
-			select {
-			case err := <-s.grant:
-				return err
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		})
-	}()
-	select {
-	case <-ready:
-	case err := <-s.ended:
-		t.Fatal(err)
-	}
-	return s
-}
-
-func (s *heldStart) listens(t *testing.T) error { return s.x.Listens(t.Context(), s.h, s.o.Attempt) }
-
-func TestHeldStart(t *testing.T) {
-	h := hostOf(t, sshdtest.Start(t))
-	x := open(t, quick)
-	s := hold(t, x, h, order(h, 1, "echo held"))
-	if err := s.listens(t); err != nil {
-		t.Error(err)
-	}
-	run(t, x, h, 2, "true") // which it does not keep waiting
-	s.grant <- nil
-	if err := <-s.ended; err != nil {
-		t.Fatal(err)
-	}
-	if res, err := x.Wait(t.Context(), h, s.o.Attempt); err != nil || string(res.Output.Head) != "held\n" {
-		t.Errorf("%+v, %v", res, err)
-	}
-}
 
 // A host whose network is gone does not hear a go, which shows before one is given.
 func TestFault67HeldStart(t *testing.T) {
@@ -76,15 +23,16 @@ func TestFault67HeldStart(t *testing.T) {
 	opts.AnswerWithin = 200 * time.Millisecond
 	x := open(t, opts)
 	witness := filepath.Join(t.TempDir(), "witness")
-	s := hold(t, x, h, order(h, 1, "touch "+witness))
+	o := order(h, 1, "touch "+witness)
+	held := executortest.Hold(t, x, h, o)
 	cable.Pull()
-	guardtest.Eventually(t, "its silence is noticed", func() bool { return s.listens(t) != nil })
-	if err := <-s.ended; executor.Proven(err) == nil {
+	guardtest.Eventually(t, "its silence is noticed", func() bool { return x.(executor.Patient).Listens(t.Context(), h, o.Attempt) != nil })
+	if err := <-held.Ended; executor.Proven(err) == nil {
 		t.Errorf("the start that was held: %v", err)
 	}
 	cable.Plug()
 	run(t, x, h, 2, "true")
-	guardtest.Eventually(t, "its guard has left", func() bool { return guard.Settled(guard.RunDir(h.RunDir, s.o.Attempt)) })
+	guardtest.Eventually(t, "its guard has left", func() bool { return guard.Settled(guard.RunDir(h.RunDir, o.Attempt)) })
 	if _, err := os.Stat(witness); err == nil {
 		t.Error("its command started")
 	}
@@ -94,23 +42,23 @@ func TestHoldsSoMany(t *testing.T) {
 	h := hostOf(t, sshdtest.Start(t))
 	opts := quick
 	opts.Sessions, opts.Held = 2, 3
-	x := open(t, opts)
-	var held []*heldStart
+	x := open(t, opts).(executor.Patient)
+	var held []executortest.HeldStart
 	for n := 1; n <= opts.Held; n++ {
-		if !x.(executor.Patient).Holds(h) {
+		if !x.Holds(h) {
 			t.Errorf("holds no start beside %d", len(held))
 		}
-		held = append(held, hold(t, x, h, order(h, n, "true")))
+		held = append(held, executortest.Hold(t, x, h, order(h, n, "true")))
 	}
-	if x.(executor.Patient).Holds(h) {
+	if x.Holds(h) {
 		t.Errorf("holds one more than %d", opts.Held)
 	}
 	no := errors.New("no")
 	for _, s := range held {
-		s.grant <- no
-		if err := <-s.ended; !errors.Is(err, no) {
+		s.Grant <- no
+		if err := <-s.Ended; !errors.Is(err, no) {
 			t.Error(err)
 		}
 	}
-	guardtest.Eventually(t, "there is room again", func() bool { return x.(executor.Patient).Holds(h) })
+	guardtest.Eventually(t, "there is room again", func() bool { return x.Holds(h) })
 }
