@@ -46,7 +46,10 @@ func (b *bench) heading(title, text string) {
 // compare lets the starters take turns, and prints a row for each and what
 // solocron's figures are of each other one's.
 func (b *bench) compare(label string, n int, shell bool) error {
-	among := b.chosen()
+	among, err := b.chosen()
+	if err != nil {
+		return err
+	}
 	rounds := make([][]round, len(among))
 	for range b.rounds {
 		for i, s := range among {

@@ -38,7 +38,7 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 5, "how often each is measured")
 	flag.DurationVar(&b.rest, "rest", time.Minute, "how long a scheduler at rest is watched")
 	flag.IntVar(&b.records, "records", 1_000_000, "how many runs the large ledger holds")
-	flag.StringVar(&b.starters, "starters", "", "which of the others to compare with, all if empty")
+	flag.StringVar(&b.others, "others", "", "whom to compare with, all if empty: of "+otherNames())
 	only := flag.String("only", "", "the parts to measure, of "+strings.Join(partNames(), ", "))
 	write := flag.String("write", "", "page whose results are replaced, between its markers")
 	flag.Parse()
@@ -54,9 +54,9 @@ func end(err error) {
 
 // bench is one run of this program.
 type bench struct {
-	solocron, sizes, starters string
-	rounds, records           int
-	rest                      time.Duration
+	solocron, sizes, others string
+	rounds, records         int
+	rest                    time.Duration
 
 	self  string    // this program, which is also the bare timer
 	built string    // folder of the programs of the job and the peers
@@ -144,6 +144,9 @@ func (b *bench) about(only string) string {
 	command := fmt.Sprintf("go run ./bench -sizes %s -rounds %d -rest %s", b.sizes, b.rounds, b.rest)
 	if only != "" {
 		command += " -only " + only
+	}
+	if b.others != "" {
+		command += fmt.Sprintf(" -others %q", b.others)
 	}
 	return fmt.Sprintf("%#q: %s, %d CPUs (%s), Linux %s, %s, %s. Load before the start: %s.\n", command,
 		strings.TrimSpace(string(version)), runtime.NumCPU(), runtime.GOARCH, release, runtime.Version(), b.peerVersions(), loadAverage())

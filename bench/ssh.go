@@ -36,7 +36,7 @@ func (b *bench) sshRounds(n, hosts int) (err error) {
 	for _, server := range farm.servers {
 		b.stay = append(b.stay, server.Process.Pid)
 	}
-	var us, limit []round
+	var solocron, limit []round
 	for range b.rounds {
 		r, err := b.once(starter{name: "solocron", lead: ours.lead, do: func(b *bench, e errand) (time.Time, int64, error) {
 			e.fleet = farm.fleet
@@ -45,7 +45,7 @@ func (b *bench) sshRounds(n, hosts int) (err error) {
 		if err != nil {
 			return err
 		}
-		us = append(us, r)
+		solocron = append(solocron, r)
 		if r, err = b.once(starter{name: "bare sessions", do: func(b *bench, e errand) (time.Time, int64, error) {
 			e.argv = []string{farm.user, farm.identity, strings.Join(farm.addrs, ","), e.command}
 			return b.byPeer("ssh", e)
@@ -56,13 +56,13 @@ func (b *bench) sshRounds(n, hosts int) (err error) {
 	}
 	label := fmt.Sprintf("%d on %d", n, hosts)
 	b.tableHead("due at once")
-	b.row(label, "solocron", func(c column) string { return fmt.Sprintf(c.form, middle(us, c.of)) })
+	b.row(label, "solocron", func(c column) string { return fmt.Sprintf(c.form, middle(solocron, c.of)) })
 	b.row(label, "bare sessions", func(c column) string { return fmt.Sprintf(c.form, middle(limit, c.of)) })
-	b.row(label, "**ratio**", func(c column) string { return fmt.Sprintf("%.2f", ratio(us, limit, c.of)) })
+	b.row(label, "**ratio**", func(c column) string { return fmt.Sprintf("%.2f", ratio(solocron, limit, c.of)) })
 	fmt.Fprintln(b.out)
 	if n == 1 {
 		fmt.Fprintf(b.out, "| what | figure | goal | |\n|---|---|---|---|\n")
-		b.judge("from due to started, p50, ms", ms(middle(us, func(r round) time.Duration { return r.p50 })), ms(goalSSH))
+		b.judge("from due to started, p50, ms", ms(middle(solocron, func(r round) time.Duration { return r.p50 })), ms(goalSSH))
 		fmt.Fprintln(b.out)
 	}
 	return nil

@@ -56,13 +56,29 @@ var (
 	}
 )
 
-// chosen are the starters that take turns, solocron first.
-func (b *bench) chosen() []starter {
-	if b.starters == "" {
-		return starters
+// chosen are the starters that take turns: solocron, and those that were asked for.
+func (b *bench) chosen() ([]starter, error) {
+	if b.others == "" {
+		return starters, nil
 	}
-	names := strings.Split(b.starters, ",")
-	return slices.DeleteFunc(slices.Clone(starters), func(s starter) bool { return s.name != ours.name && !slices.Contains(names, s.name) })
+	chosen := []starter{ours}
+	for name := range strings.SplitSeq(b.others, ",") {
+		i := slices.IndexFunc(starters, func(s starter) bool { return s.name == name })
+		if i < 1 {
+			return nil, fmt.Errorf("-others %s: no %q to compare with; want some of %s", b.others, name, otherNames())
+		}
+		chosen = append(chosen, starters[i])
+	}
+	return chosen, nil
+}
+
+// otherNames are the names of those that solocron is compared with.
+func otherNames() string {
+	var names []string
+	for _, s := range starters[1:] {
+		names = append(names, s.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // withShell is the errand with a command that a shell takes apart, as whoever has

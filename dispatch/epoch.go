@@ -36,7 +36,7 @@ func (d *Dispatcher) beat(ctx context.Context) {
 		d.recordHalt(ctx)
 		return
 	}
-	before := d.seen()
+	known := d.seen()
 	m, err := d.Ledger.Beat(ctx, d.owner, d.now(), beatTTL)
 	switch {
 	case errors.Is(err, ledger.ErrWentBack):
@@ -44,7 +44,7 @@ func (d *Dispatcher) beat(ctx context.Context) {
 	case err != nil && ctx.Err() == nil:
 		d.Log.Error("this scheduler's beat is not recorded; others may take its runs over", "error", err)
 	case err == nil:
-		if err := d.saw(m, before); err != nil {
+		if err := d.saw(m, known); err != nil {
 			d.distrust(err)
 		}
 	}
@@ -58,12 +58,12 @@ func (d *Dispatcher) check(ctx context.Context) error {
 	if err := d.Halted(); err != nil {
 		return err
 	}
-	before := d.seen()
+	known := d.seen()
 	m, err := d.Ledger.Mark(ctx)
 	if err != nil {
 		return err
 	}
-	return d.saw(m, before)
+	return d.saw(m, known)
 }
 
 // seen is the furthest that was seen of the ledger.
@@ -73,11 +73,11 @@ func (d *Dispatcher) seen() ledger.Mark {
 	return d.Seen
 }
 
-// saw remembers a mark, unless the ledger went back from what had been seen before
-// it was asked: a beat may have come between. One that can't be kept for the next
+// saw remembers a mark, unless the ledger went back from what was known before it
+// was asked: a beat may have come between. One that can't be kept for the next
 // start is no reason to stop.
-func (d *Dispatcher) saw(m, before ledger.Mark) error {
-	if err := m.Follows(before); err != nil {
+func (d *Dispatcher) saw(m, known ledger.Mark) error {
+	if err := m.Follows(known); err != nil {
 		return err
 	}
 	d.mu.Lock()

@@ -109,12 +109,13 @@ func (d *Dispatcher) commit(ctx context.Context, r run.Run, host fleet.Host, pre
 	case <-ctx.Done():
 		return r, context.Cause(ctx)
 	}
-	switch {
-	case d.stopping():
+	if d.stopping() {
 		return r, errStopping
-	case d.Halted() != nil:
-		return r, d.Halted()
-	case prepared && !d.startable(ctx, r, host):
+	}
+	if err := d.Halted(); err != nil {
+		return r, err
+	}
+	if prepared && !d.startable(ctx, r, host) {
 		return r, errTakenBack
 	}
 	granted, err := d.apply(ctx, r, run.Go{N: r.Attempt().N})

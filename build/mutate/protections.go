@@ -82,7 +82,7 @@ var protections = []protection{
 	},
 	{
 		"a prepared attempt is what would be started now", "dispatch/send.go",
-		"case prepared && !d.startable(ctx, r, host):", "case false:",
+		"if prepared && !d.startable(ctx, r, host) {", "if false {",
 		[]string{"-run", "TestPrepared", "./dispatch"},
 	},
 	{

@@ -162,18 +162,18 @@ type conn struct {
 	idle     time.Time // since when there is none
 
 	asking   sync.Mutex // one asks on behalf of those who wait
-	answered time.Time
+	answered time.Time  // when the host last answered one of them
 }
 
-// fresh is how long one answer counts for all who ask.
-const fresh = 100 * time.Millisecond
+// answerCounts is how long one answer counts for all who ask.
+const answerCounts = 100 * time.Millisecond
 
 // answers asks the host for a sign of life. A connection that gives none in time is
 // closed.
 func (c *conn) answers() error {
 	c.asking.Lock()
 	defer c.asking.Unlock()
-	if time.Since(c.answered) < fresh {
+	if time.Since(c.answered) < answerCounts {
 		return nil
 	}
 	err := c.signOfLife(c.remote.transport.opts.AnswerWithin)
@@ -184,6 +184,8 @@ func (c *conn) answers() error {
 	return nil
 }
 
+// signOfLife asks the host for an answer of any kind, and closes the connection if
+// there is none in time.
 func (c *conn) signOfLife(within time.Duration) error {
 	silence := time.AfterFunc(within, func() { c.client.Close() })
 	defer silence.Stop()
