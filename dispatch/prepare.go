@@ -148,8 +148,9 @@ func (d *Dispatcher) owes(r run.Run) (j job.Job, hash string, ok bool) {
 	return *p.Job, p.hash, ok && next.Equal(r.Due)
 }
 
-// await holds the go of a prepared attempt back until the run comes due. The error
-// is why the attempt must not start, and the run is as it is stored then.
+// await holds the go of a prepared attempt back until the run comes due, and then
+// sees whether its guard would hear it. The error is why the attempt must not start,
+// and the run is as it is stored then.
 func (d *Dispatcher) await(ctx context.Context, r run.Run, host fleet.Host) (run.Run, error) {
 	poke, leave := d.join(r)
 	defer leave()

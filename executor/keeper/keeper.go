@@ -12,8 +12,8 @@
 //
 // What package guard promises, word for word. A keeper outlives its daemon: at
 // the end of the socket it takes no further orders, refuses those that wait for go,
-// and leaves when its last command has. The next daemon starts a keeper of its own, and finds what the old one
-// keeps by the run directories.
+// and leaves when its last command has. The next daemon starts a keeper of its own,
+// and finds what the old one keeps by the run directories.
 //
 // # What can go wrong
 //
