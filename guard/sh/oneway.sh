@@ -45,8 +45,7 @@ front() {
 listen() {
 	if ! hear; then
 		[ -n "$dir" ] || exit 1
-		conclude
-		[ "$phase" = ended ] || exit 1
+		await_end || exit 1
 	fi
 	case $record in
 	*"${nl}duplicate 1$nl"*)
@@ -56,6 +55,17 @@ listen() {
 	esac
 	[ -z "$dir" ] || await_output
 	trailer
+}
+
+# await_end: the guard died without a word. What was killed with it may need a
+# moment to be gone; a command that lives on is for later questions.
+await_end() {
+	tries=0
+	until conclude; [ "$phase" = ended ]; do
+		[ "$tries" -lt 50 ] || return 1
+		sleep 0.1
+		tries=$((tries + 1))
+	done
 }
 
 # trailer: the output to standard output, and the record with the output's end
