@@ -31,7 +31,8 @@ without:
 # it the tests of the ledger take five times as long. The driver around it is traced.
 NOTRACED := -gcflags=modernc.org/sqlite/lib=-race=false
 
-# Tests wait more than they work.
+# Tests wait more than they work. Some build the program that they try, of which
+# the cache of their results knows nothing: hence -count=1.
 ABREAST := $(shell echo $$(($$(nproc) + 1)))
 
 .PHONY: test
@@ -39,7 +40,7 @@ test: ## install what the tests need, then run them all; a skipped test fails
 	@sh build/needs.sh
 	@sh build/gofmt.sh
 	go vet ./...
-	@go run ./build/tally -race $(NOTRACED) -p $(ABREAST) -timeout 15m ./...
+	@go run ./build/tally -race $(NOTRACED) -count=1 -p $(ABREAST) -timeout 15m ./...
 
 .PHONY: lint
 lint: ## run every linter over Go, shell and the dependencies
