@@ -49,6 +49,7 @@ lint: ## run every linter over Go, shell and the dependencies
 
 .PHONY: bench
 bench: without ## measure solocron beside other schedulers, at rest, and as it grows
+	@sh build/needs.sh gcc python3 ssh-keygen sshd
 	go run ./bench -write docs/benchmarks.md
 
 .PHONY: mutate

@@ -91,14 +91,22 @@ func (e errand) withShell() errand {
 // build builds the job and the programs of the module of peers.
 func (b *bench) build() error {
 	b.built = filepath.Join(b.root, "bin") + "/"
-	for _, of := range []struct{ dir, program string }{
-		{".", "./bench/stamp"}, {"bench/peers", "."}, {"bench/peers", "github.com/aptible/supercronic"},
+	if err := os.Mkdir(b.built, 0o700); err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		dir  string
+		argv []string
+	}{
+		{".", []string{"cc", "-O2", "-static", "-o", b.built + "stamp", "bench/stamp/stamp.c"}},
+		{"bench/peers", []string{"go", "build", "-o", b.built, "."}},
+		{"bench/peers", []string{"go", "build", "-o", b.built, "github.com/aptible/supercronic"}},
 	} {
-		build := exec.Command("go", "build", "-o", b.built, of.program)
-		build.Dir = of.dir
+		build := exec.Command(c.argv[0], c.argv[1:]...)
+		build.Dir = c.dir
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s in %s: %w\n%s", of.program, of.dir, err, out)
+			return fmt.Errorf("%s in %s: %w\n%s", strings.Join(c.argv, " "), c.dir, err, out)
 		}
 	}
 	return nil
