@@ -40,3 +40,22 @@ func TestStartsGoFirst(t *testing.T) {
 		})
 	}
 }
+
+// Where something is always coming due, results get their turn all the same.
+func TestResultsWaitForNoLaterStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s starts
+		s.begin()
+		time.AfterFunc(100*time.Millisecond, s.done)
+		time.AfterFunc(50*time.Millisecond, s.begin) // and never gone
+		begun := time.Now()
+		s.goFirst(t.Context())
+		if got := time.Since(begun); got != 100*time.Millisecond {
+			t.Errorf("waited %s, want 100ms", got)
+		}
+		s.goFirst(t.Context())
+		if got := time.Since(begun); got != 100*time.Millisecond+holdUp {
+			t.Errorf("in all %s, want %s more", got, holdUp)
+		}
+	})
+}

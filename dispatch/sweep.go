@@ -14,8 +14,10 @@ import (
 
 // sweep goes over everything open or lost: takes over the runs of dispatchers
 // that are gone, carries on with its own that nobody drives, repeats
-// cancellations, and asks the hosts of lost runs for news.
+// cancellations, and asks the hosts of lost runs for news. None of it is as urgent
+// as a start.
 func (d *Dispatcher) sweep(ctx context.Context) {
+	d.starts.goFirst(ctx)
 	if d.Halted() != nil {
 		return
 	}

@@ -121,7 +121,7 @@ func controlled(fd uintptr) (*yamux.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return yamux.Server(conn, talking(math.MaxInt64)) // a daemon that was only paused wants to know everything
+	return yamux.Server(newWire(conn), talking(math.MaxInt64)) // a daemon that was only paused wants to know everything
 }
 
 // onSignal does act after every signal; those that come together count as one.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // process is what /proc says of one.
@@ -20,11 +22,18 @@ func (p process) live() bool { return p.state != 'Z' && p.state != 'X' }
 
 // look returns a process; false if there is none.
 func look(pid int) (process, bool) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return process{}, false
+	}
+	defer unix.Close(fd)
+	var line [1 << 10]byte // 52 numbers and a name of 15 bytes at most
+	n, err := unix.Read(fd, line[:])
 	if err != nil {
 		return process{}, false
 	}
 	// The name before the last parenthesis may hold anything.
+	stat := line[:n]
 	words := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(words) < 20 {
 		return process{}, false

@@ -25,9 +25,13 @@ func syncFile(path string) error {
 	return errors.Join(again(func() error { return unix.Fsync(fd) }), unix.Close(fd))
 }
 
-// lag is how long after its end an attempt's result is brought to disk: after all
-// the starts that it would hold up, and after the daemon has it in its ledger.
-const lag = time.Second
+// Results are brought to disk once none has come for a lag, at the latest after
+// maxLag: after all the starts that it would hold up, and mostly after the daemon has
+// them in its ledger.
+const (
+	lag    = time.Second
+	maxLag = 5 * time.Second
+)
 
 // flusher brings results and output to disk, one after the other.
 type flusher struct {
@@ -49,11 +53,9 @@ func (f *flusher) add(dir string) {
 
 // flush takes what comes together. What can't be kept, a power failure may cost.
 func (f *flusher) flush() {
-	wait := time.NewTimer(lag)
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-	case <-f.alone:
+	for last, n := time.Now().Add(maxLag), 0; n < f.count() && time.Now().Before(last); {
+		n = f.count()
+		f.rest()
 	}
 	f.mu.Lock()
 	dirs := f.waiting
@@ -65,6 +67,22 @@ func (f *flusher) flush() {
 		_ = syncFile(dir + "/out")
 	}
 	crash.After("disk", "results")
+}
+
+func (f *flusher) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.waiting)
+}
+
+// rest waits for a lag, or until nobody else has the results.
+func (f *flusher) rest() {
+	wait := time.NewTimer(lag)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-f.alone:
+	}
 }
 
 // batch is one bringing to disk of a directory that many attempts share.
