@@ -27,14 +27,15 @@ func (d *Dispatcher) sweep(ctx context.Context) {
 }
 
 func (d *Dispatcher) sweepOnce(ctx context.Context) error {
-	if !d.Sole { // else all that is said to a dispatcher is said to this one
+	var others []string
+	if !d.Sole { // else there are none, and all that is said to one is said to this one
 		if err := d.learnPauses(ctx); err != nil {
 			return err
 		}
-	}
-	owners, err := d.Ledger.Owners(ctx, d.now())
-	if err != nil {
-		return err
+		var err error
+		if others, err = d.Ledger.Owners(ctx, d.now()); err != nil {
+			return err
+		}
 	}
 	states := []run.State{run.Planned, run.Starting, run.Running, run.Lost}
 	unfinished, err := d.Ledger.Runs(ctx, ledger.Query{States: states})
@@ -42,7 +43,7 @@ func (d *Dispatcher) sweepOnce(ctx context.Context) error {
 		return err
 	}
 	for _, r := range unfinished {
-		orphan := r.Owner != d.owner && (d.Sole || !slices.Contains(owners, r.Owner))
+		orphan := r.Owner != d.owner && !slices.Contains(others, r.Owner)
 		switch {
 		case r.State == run.Lost:
 			if orphan || r.Owner == d.owner {

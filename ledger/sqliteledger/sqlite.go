@@ -90,7 +90,7 @@ func (l *Ledger) open(ctx context.Context) (err error) {
 	}
 	l.writer = newWriter(conn, l.explain)
 
-	l.Reader = sqlrow.Reader{Dialect: sqlrow.SQLite, Explain: l.explain}
+	l.Reader = sqlrow.Reader{Dialect: sqlrow.SQLite, Explain: l.explain, Prepared: true}
 	if l.DB, err = sql.Open("sqlite", dsn(l.path, "query_only(ON)", "cache_size(-512)")); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/solocron/solocron/ledger"
@@ -18,6 +19,47 @@ type Reader struct {
 	Explain func(op string, err error) error
 	// Timeout bounds every read; zero for the caller's context alone.
 	Timeout time.Duration
+	// Prepared keeps statements with their connections. A database behind a pooler
+	// of connections can't: what one has prepared another asks for.
+	Prepared bool
+
+	mu    sync.Mutex
+	stmts map[string]*sql.Stmt // by their text before translation
+}
+
+// maxPrepared bounds the statements that are kept; each combination of a list's
+// filters is another.
+const maxPrepared = 64
+
+// query performs a statement.
+func (r *Reader) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+	stmt, err := r.prepare(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if stmt == nil {
+		return r.DB.QueryContext(ctx, r.Dialect(text), args...)
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// prepare is the statement, prepared now or before; nil if it is not to be kept.
+func (r *Reader) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	stmt := r.stmts[text]
+	if stmt != nil || !r.Prepared || len(r.stmts) >= maxPrepared {
+		return stmt, nil
+	}
+	stmt, err := r.DB.PrepareContext(ctx, r.Dialect(text))
+	if err != nil {
+		return nil, err
+	}
+	if r.stmts == nil {
+		r.stmts = map[string]*sql.Stmt{}
+	}
+	r.stmts[text] = stmt
+	return stmt, nil
 }
 
 // Run implements [ledger.Ledger].
@@ -167,7 +209,7 @@ func collect[T any](ctx context.Context, r *Reader, op, query string, args []any
 		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("no answer within %s", r.Timeout))
 		defer cancel()
 	}
-	rows, err := r.DB.QueryContext(ctx, r.Dialect(query), args...)
+	rows, err := r.query(ctx, query, args)
 	if err != nil {
 		return nil, r.Explain(op, because(ctx, err))
 	}
