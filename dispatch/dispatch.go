@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/solocron/solocron/executor"
@@ -121,6 +122,7 @@ type Dispatcher struct {
 	halted    error                        // why nothing is started any more; see epoch.go
 	picking   sync.Mutex                   // one least-busy pick at a time
 	starts    starts                       // those that results wait for
+	standing  atomic.Int64                 // runs whose guards stand ready before their due time
 	grants    chan struct{}                // has one for each go that is being committed
 	keeping   sync.Mutex                   // one Remember at a time
 	unkept    bool                         // the last one failed

@@ -26,7 +26,7 @@ func (s *slow) Write(ctx context.Context, changes ...ledger.Change) ([]ledger.Ou
 			s.most.Store(most)
 		}
 	}
-	time.Sleep(5 * time.Millisecond)
+	time.Sleep(50 * time.Millisecond)
 	return s.Ledger.Write(ctx, changes...)
 }
 

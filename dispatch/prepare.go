@@ -20,9 +20,13 @@ import (
 // holds nothing and starts the ordinary way when it comes due. See
 // docs/adr/0013-prepared.md.
 
-// goEarly is how long before the due time a go may be committed. It is given at
-// the due time, and commits that are due together don't hold the first one up.
-const goEarly = 50 * time.Millisecond
+// A go is committed a moment before the due time and given at it. The more stand
+// ready the earlier that is, so that all are committed by then.
+const (
+	goEarly  = 50 * time.Millisecond  // for one
+	goTakes  = 100 * time.Microsecond // that each of the others adds: a commit, among many
+	goMargin = 500 * time.Millisecond // for any number
+)
 
 // errNotDue ends the drive of a run that is not recorded and will not be: its job
 // was edited or removed before it came due.
@@ -154,7 +158,9 @@ func (d *Dispatcher) owes(r run.Run) (j job.Job, hash string, ok bool) {
 func (d *Dispatcher) await(ctx context.Context, r run.Run, host fleet.Host) (run.Run, error) {
 	poke, leave := d.join(r)
 	defer leave()
-	for wait := d.early(r) - goEarly; wait > 0; wait = d.early(r) - goEarly {
+	early := min(goEarly+time.Duration(d.standing.Add(1))*goTakes, goMargin).Truncate(time.Millisecond)
+	defer d.standing.Add(-1)
+	for wait := d.early(r) - early; wait > 0; wait = d.early(r) - early {
 		if wait > 2*d.Ahead {
 			return r, errTakenBack // the clock was set back
 		}

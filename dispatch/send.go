@@ -89,8 +89,8 @@ func (d *Dispatcher) grant(ctx context.Context, r run.Run, host fleet.Host, due 
 	}
 	// The go stands, so that nothing ends this wait. A clock may run slow; one that
 	// was set back is not waited for.
-	for tries := 3; tries > 0 && d.early(r) > 0; tries-- {
-		time.Sleep(min(d.early(r), goEarly))
+	for tries := 5; tries > 0 && d.early(r) > 0; tries-- {
+		time.Sleep(min(d.early(r), goMargin))
 	}
 	return granted, nil
 }
