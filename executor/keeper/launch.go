@@ -86,7 +86,7 @@ func launch(environ []string) (net.Conn, error) {
 
 // converse takes up the daemon's end of the socket.
 func converse(conn net.Conn) (*Keeper, error) {
-	control, err := yamux.Client(newWire(conn), talking(passWithin))
+	control, err := yamux.Client(conn, talking(passWithin))
 	if err != nil {
 		conn.Close() // which ends the keeper
 		return nil, err

@@ -8,7 +8,9 @@ import (
 
 // wire is a connection whose writes are gathered while one is under way: a yamux
 // session writes every word by itself, and its header before it. What was written is
-// on its way, not delivered; why it could not be shows at the next Write.
+// on its way, not delivered; why it could not be shows at the next Write. It is for
+// the keeper's words alone: a go that the daemon has said must be heard even if the
+// daemon is killed in the next moment.
 type wire struct {
 	net.Conn
 
