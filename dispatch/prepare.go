@@ -158,7 +158,7 @@ func (d *Dispatcher) owes(r run.Run) (j job.Job, hash string, ok bool) {
 func (d *Dispatcher) await(ctx context.Context, r run.Run, host fleet.Host) (run.Run, error) {
 	poke, leave := d.join(r)
 	defer leave()
-	early := min(goEarly+time.Duration(d.standing.Add(1))*goTakes, goMargin).Truncate(time.Millisecond)
+	early := min(goEarly+time.Duration(d.standing.Add(1))*goTakes, goMargin).Truncate(time.Millisecond) // as now is
 	defer d.standing.Add(-1)
 	for wait := d.early(r) - early; wait > 0; wait = d.early(r) - early {
 		if wait > 2*d.Ahead {

@@ -26,8 +26,8 @@ func syncFile(path string) error {
 }
 
 // Results are brought to disk once none has come for a lag, at the latest after
-// maxLag: after all the starts that it would hold up, and mostly after the daemon has
-// them in its ledger.
+// maxLag: not before the starts that this would hold up, and mostly after the daemon
+// has them in its ledger.
 const (
 	lag    = time.Second
 	maxLag = 5 * time.Second

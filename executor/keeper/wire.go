@@ -3,7 +3,6 @@ package keeper
 import (
 	"net"
 	"sync"
-	"time"
 )
 
 // wire is a connection whose writes are gathered while one is under way: a yamux
@@ -22,10 +21,8 @@ type wire struct {
 	under   sync.WaitGroup
 }
 
-const (
-	wireful   = 64 << 10               // what a wire holds, beside what is under way, before a Write waits
-	partingIn = 100 * time.Millisecond // what Close gives the held words to leave
-)
+// wireful is what a wire holds, beside what is under way, before a Write waits.
+const wireful = 64 << 10
 
 func newWire(conn net.Conn) *wire {
 	w := &wire{Conn: conn}
@@ -77,12 +74,12 @@ func (w *wire) fail(err error) {
 	w.changed.Broadcast()
 }
 
-// Close lets what is held leave, but does not wait long for it.
+// Close breaks off what is under way: a keeper closes its wire when the daemon has gone.
 func (w *wire) Close() error {
 	w.mu.Lock()
 	w.fail(net.ErrClosed)
 	w.mu.Unlock()
-	_ = w.SetWriteDeadline(time.Now().Add(partingIn))
+	err := w.Conn.Close()
 	w.under.Wait()
-	return w.Conn.Close()
+	return err
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 )
 
 // sluggish is a connection that counts its writes, each of which waits for a word.
@@ -20,8 +19,7 @@ type sluggish struct {
 
 func (s sluggish) Write(b []byte) (int, error) { s.writes <- string(b); return len(b), nil }
 
-func (sluggish) SetWriteDeadline(time.Time) error { return nil }
-func (sluggish) Close() error                     { return nil }
+func (sluggish) Close() error { return nil }
 
 func TestWireGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -35,10 +33,10 @@ func TestWireGathers(t *testing.T) {
 			t.Errorf("%q, then %q", first, rest)
 		}
 		fmt.Fprint(w, "last")
-		go w.Close() // does not lose it
 		if last := <-conn.writes; last != "last" {
 			t.Errorf("last %q", last)
 		}
+		w.Close()
 	})
 }
 
@@ -56,7 +54,7 @@ func TestWirePassesEverything(t *testing.T) {
 			}
 		})
 	}
-	go func() { writers.Wait(); w.Close() }()
+	go func() { writers.Wait(); w.under.Wait(); w.Close() }()
 	got, err := io.ReadAll(far)
 	if err != nil || string(got) != strings.Repeat(strings.Repeat("x", 1000)+"\n", 1600) {
 		t.Errorf("%d bytes, %v", len(got), err)
@@ -84,13 +82,9 @@ func TestWireHoldsNoMore(t *testing.T) {
 			}
 		}()
 		synctest.Wait()
-		begun := time.Now()
 		w.Close()
 		if n := <-written; n <= wireful>>10 || n > 2*wireful>>10 {
 			t.Errorf("%d KiB were taken", n)
-		}
-		if took := time.Since(begun); took != partingIn {
-			t.Errorf("the close took %s", took)
 		}
 		if _, err := w.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("a write after it: %v", err)
