@@ -147,3 +147,30 @@ func plan(t *testing.T, l *Ledger, text string) (steps []string) {
 	}
 	return steps
 }
+
+// More kinds of lists than statements are kept of are answered all the same.
+func TestManyKindsOfLists(t *testing.T) {
+	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	r := run.Run{ID: "j@1", Job: "j", Owner: "me", Due: time.Unix(1000, 0), State: run.Planned}
+	if _, err := l.Write(t.Context(), ledger.Change{Run: r}); err != nil {
+		t.Fatal(err)
+	}
+	for filters := range 16 {
+		for n := range len(run.States) {
+			q := ledger.Query{States: append([]run.State{run.Planned}, run.States[:n]...), Limit: 10 * (n % 2)}
+			for i, set := range []func(){
+				func() { q.Job = "j" }, func() { q.Owner = "me" },
+				func() { q.Since = time.Unix(500, 0) }, func() { q.Until = time.Unix(1500, 0) },
+			} {
+				if filters>>i&1 == 1 {
+					set()
+				}
+			}
+			for range 2 {
+				if runs, err := l.Runs(t.Context(), q); err != nil || len(runs) != 1 || runs[0].ID != r.ID {
+					t.Fatalf("%+v: %+v, %v", q, runs, err)
+				}
+			}
+		}
+	}
+}
