@@ -1,7 +1,6 @@
 package dynamoledger
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -25,14 +24,7 @@ func TestReady(t *testing.T) {
 
 	other := Schema(table + "-other")
 	other.KeySchema, other.AttributeDefinitions = other.KeySchema[:1], other.AttributeDefinitions[:1]
-	if _, err := client.CreateTable(t.Context(), other); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: other.TableName}); err != nil {
-			t.Error(err)
-		}
-	})
+	makeTable(t, config, other)
 	for name, want := range map[string]string{
 		*other.TableName:   "it needs the string keys pk (hash) and sk (range)",
 		table + "-nowhere": "no such table in this account and region; solocron apply makes it",
