@@ -5,13 +5,24 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // children are the processes that the keeper started. One look after every
-// SIGCHLD reaps them all, so that a waiting command takes no thread.
+// SIGCHLD reaps them all, so that a waiting command takes no thread. Starts don't
+// wait for each other: one may take long, as when its program is on a disk that
+// does not answer.
 type children struct {
-	mu    sync.Mutex
-	ended map[int]chan<- syscall.WaitStatus
+	mu       sync.Mutex
+	known    map[int]chan<- syscall.WaitStatus
+	starting int          // starts whose process is not known yet
+	strange  map[int]exit // what was not known at its end; kept while something is starting
+}
+
+// exit is how and when a process ended.
+type exit struct {
+	status syscall.WaitStatus
+	at     time.Time
 }
 
 // nowhere is the standard input of all of them.
@@ -39,22 +50,44 @@ func (c *children) start(path string, argv, env []string, dir string, out int) (
 	if err != nil {
 		return process{}, nil, err
 	}
-	ended := make(chan syscall.WaitStatus, 1)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	begun := c.begin()
 	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{
 		Dir: dir, Env: env, Files: []uintptr{uintptr(null), uintptr(out), uintptr(out)},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
+	var p process
+	if err == nil {
+		p, _ = look(pid)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer c.begone()
 	if err != nil {
 		return process{}, nil, err
 	}
-	c.ended[pid] = ended
-	p, ok := look(pid) // it is not reaped yet, so the number is surely its own
-	if !ok {
-		p = process{pid: pid}
+	end := make(chan syscall.WaitStatus, 1)
+	if e, over := c.strange[pid]; over && !e.at.Before(begun) {
+		end <- e.status
+		return process{pid: pid}, end, nil // what was looked at may be another with its number
 	}
-	return p, ended, nil
+	c.known[pid] = end
+	p.pid = pid
+	return p, end, nil
+}
+
+// begin notes that something is starting, and returns since when.
+func (c *children) begin() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.starting++
+	return time.Now()
+}
+
+// begone notes that it has started, or not. The caller holds mu.
+func (c *children) begone() {
+	if c.starting--; c.starting == 0 {
+		clear(c.strange)
+	}
 }
 
 // reap takes the exit codes of all processes that have ended.
@@ -68,9 +101,11 @@ func (c *children) reap() {
 		case err == syscall.EINTR:
 		case err != nil || pid <= 0:
 			return
-		case c.ended[pid] != nil:
-			c.ended[pid] <- status
-			delete(c.ended, pid)
+		case c.known[pid] != nil:
+			c.known[pid] <- status
+			delete(c.known, pid)
+		case c.starting > 0:
+			c.strange[pid] = exit{status, time.Now()}
 		}
 	}
 }

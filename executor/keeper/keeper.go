@@ -91,7 +91,7 @@ func serve() int {
 	k := &keeper{
 		flusher: flusher{alone: alone},
 		signed:  sign(boot, self), kept: map[*attempt]bool{}, gathering: map[string]*batch{},
-		children: children{ended: map[int]chan<- syscall.WaitStatus{}},
+		children: children{known: map[int]chan<- syscall.WaitStatus{}, strange: map[int]exit{}},
 	}
 	// A signal that is ignored would stay so in the commands; one that is handled,
 	// here by nobody, is at its default there.
