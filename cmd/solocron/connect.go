@@ -23,7 +23,12 @@ func (g *globals) socketPath() (string, error) {
 	if err != nil {
 		return "", &hintError{err, "the jobs file leads to the scheduler; --file names another one, --socket does without it"}
 	}
-	path := web.Socket(f)
+	return g.socketOf(f)
+}
+
+// socketOf is socketPath for a jobs file that is read already.
+func (g *globals) socketOf(f *job.File) (string, error) {
+	path := cmp.Or(g.socket, web.Socket(f))
 	return path, web.CheckSocket(path)
 }
 

@@ -77,7 +77,7 @@ func (s *server) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	socket, err := s.socketPath()
+	socket, err := s.socketOf(file)
 	if err != nil {
 		return err
 	}
