@@ -212,7 +212,8 @@ func (s *server) reload(ctx context.Context) {
 	s.log.Info("reloaded", "file", s.file, "jobs", len(s.d.File().Jobs))
 }
 
-// answer serves the API until ctx is done.
+// answer serves the API until ctx is done and those who were being answered
+// have their answers, or a second later.
 func (s *server) answer(ctx context.Context, listener net.Listener) {
 	h := &http.Server{
 		Handler:           s.api.Handler(),
@@ -222,16 +223,20 @@ func (s *server) answer(ctx context.Context, listener net.Listener) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	leave := context.AfterFunc(ctx, func() {
+	left := make(chan struct{})
+	stay := context.AfterFunc(ctx, func() {
+		defer close(left)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if h.Shutdown(grace) != nil {
 			_ = h.Close() // somebody still listens to a run; they see the end
 		}
 	})
-	defer leave()
 	if err := h.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		s.log.Error("the API ended", "error", err)
+	}
+	if !stay() {
+		<-left // Serve returns when the shutdown begins, not when it is over
 	}
 }
 

@@ -50,12 +50,17 @@ func (p *pipes) say(text string) (answer string, after time.Duration) {
 	return string(b), time.Since(begun)
 }
 
+// answering is a server that has an API and nothing behind it.
+func answering() *server {
+	log := slog.New(slog.DiscardHandler)
+	return &server{log: log, api: &web.Server{Log: log, Dispatcher: dispatch.New(dispatch.Options{Ledger: memledger.New(), Log: log, Stepwise: true})}}
+}
+
 // A client that is slow, silent or endless costs a connection for two minutes at
 // most.
 func TestFault109SlowClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := slog.New(slog.DiscardHandler)
-		s := &server{log: log, api: &web.Server{Log: log, Dispatcher: dispatch.New(dispatch.Options{Ledger: memledger.New(), Log: log, Stepwise: true})}}
+		s := answering()
 		ctx, cancel := context.WithCancel(t.Context())
 		l := newPipes()
 		var serving sync.WaitGroup
@@ -77,5 +82,26 @@ func TestFault109SlowClients(t *testing.T) {
 		}
 		cancel()
 		serving.Wait()
+	})
+}
+
+// A request under way when the scheduler ends has a second to be answered in, and
+// the API has ended when answer has.
+func TestAnswerEndsWithItsRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := answering()
+		ctx, cancel := context.WithCancel(t.Context())
+		l := newPipes()
+		var all sync.WaitGroup
+		all.Go(func() { l.say("POST /v1/jobs/a/pause HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{") })
+		done := make(chan time.Time, 1)
+		all.Go(func() { s.answer(ctx, l); done <- time.Now() })
+		synctest.Wait()
+		begun := time.Now()
+		cancel()
+		if after := (<-done).Sub(begun); after != time.Second {
+			t.Errorf("answer ended %v after its context, want the second of grace", after)
+		}
+		all.Wait()
 	})
 }
