@@ -112,6 +112,7 @@ type Dispatcher struct {
 	mu        sync.Mutex
 	gen       *generation
 	active    map[string]chan struct{}             // runs driven here, by ID: closed once recorded
+	ended     map[string]bool                      // runs whose drives ended during the sweep under way; nil without one
 	waiting   map[string]map[chan struct{}]run.Run // by job: drivers that wait for its slot, with ID and due time of their runs
 	paused    map[string]bool
 	retired   map[string]bool              // jobs that are not in force any more
@@ -273,6 +274,9 @@ func (d *Dispatcher) done(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.active, id)
+	if d.ended != nil {
+		d.ended[id] = true
+	}
 }
 
 // open lists the runs driven here.

@@ -37,6 +37,7 @@ func (d *Dispatcher) sweepOnce(ctx context.Context) error {
 			return err
 		}
 	}
+	defer d.watchEnds()()
 	states := []run.State{run.Planned, run.Starting, run.Running, run.Lost}
 	unfinished, err := d.Ledger.Runs(ctx, ledger.Query{States: states})
 	if err != nil {
@@ -45,6 +46,7 @@ func (d *Dispatcher) sweepOnce(ctx context.Context) error {
 	for _, r := range unfinished {
 		orphan := r.Owner != d.owner && !slices.Contains(others, r.Owner)
 		switch {
+		case d.movedOn(r.ID): // the next sweep sees how it stands
 		case r.State == run.Lost:
 			if orphan || r.Owner == d.owner {
 				d.aside(r.ID, func() { d.ask(ctx, r) })
@@ -58,6 +60,27 @@ func (d *Dispatcher) sweepOnce(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// watchEnds has the drives that end from now on known to [Dispatcher.movedOn],
+// until stop.
+func (d *Dispatcher) watchEnds() (stop func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ended = map[string]bool{}
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.ended = nil
+	}
+}
+
+// movedOn reports whether a drive of the run has ended since the sweep began, so
+// that how the sweep read it is not how it stands.
+func (d *Dispatcher) movedOn(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.ended[id]
 }
 
 // adopt takes a run over by a conditional write, so that of two adopters one
