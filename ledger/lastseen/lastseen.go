@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/solocron/solocron/ledger"
 )
@@ -24,18 +26,45 @@ var ErrBroken = errors.New("what this machine remembers of the ledger can't be r
 // File remembers one ledger.
 type File struct{ path, place string }
 
-// record is the file's content. The place is in it for people.
+// sector is the length of a file: a disk writes as much as a whole or not at all, so
+// that it can be written in place, as PostgreSQL does with its control file
+// (PG_CONTROL_MAX_SAFE_SIZE).
+const sector = 512
+
+// record is the file's content, with blanks up to its length. The place is in it for
+// people, cut off where it would be too long.
 type record struct {
 	Place string      `json:"ledger"`
 	Mark  ledger.Mark `json:"mark"`
-	Sum   string      `json:"sum"` // of the two, so that damage is noticed
+	Sum   string      `json:"sum"` // of the mark and the whole place, so that damage is noticed
 }
 
-func (r record) sum() string {
-	r.Sum, r.Mark.At = "", r.Mark.At.UTC()
+// of returns the record of the file's place and the mark.
+func (f File) of(m ledger.Mark) record {
+	r := record{Place: f.place, Mark: m}
+	r.Mark.At = m.At.UTC()
 	body, _ := json.Marshal(r) // of plain values
 	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:8])
+	r.Mark.At = m.At
+	r.Sum = hex.EncodeToString(sum[:8])
+	return r
+}
+
+// encode returns the record as it is written.
+func (r record) encode() ([]byte, error) {
+	for {
+		body, err := json.Marshal(r)
+		if err != nil {
+			return nil, err
+		}
+		if room := sector - len(body); room > 0 {
+			return append(append(body, strings.Repeat(" ", room-1)...), '\n'), nil
+		}
+		if r.Place == "" {
+			return nil, fmt.Errorf("the mark takes %d bytes", len(body))
+		}
+		r.Place = strings.ToValidUTF8(r.Place[:len(r.Place)*3/4], "")
+	}
 }
 
 // In is the file for the ledger at the place, below the directory.
@@ -49,7 +78,16 @@ func (f File) Path() string { return f.path }
 
 // Read returns the mark that was written last, zero if none was. A file that
 // can't be read, or that is not as it was written, wraps [ErrBroken].
-func (f File) Read() (ledger.Mark, error) {
+func (f File) Read() (m ledger.Mark, err error) {
+	for range 3 { // what is read while it is written may be half of each
+		if m, err = f.read(); err == nil {
+			return m, nil
+		}
+	}
+	return ledger.Mark{}, fmt.Errorf("%w: %s: %w", ErrBroken, f.path, err)
+}
+
+func (f File) read() (ledger.Mark, error) {
 	body, err := os.ReadFile(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ledger.Mark{}, nil
@@ -60,43 +98,72 @@ func (f File) Read() (ledger.Mark, error) {
 		d.DisallowUnknownFields()
 		err = d.Decode(&r)
 	}
-	if err == nil && (r.Sum != r.sum() || r.Place != f.place) {
+	if err == nil && r.Sum != f.of(r.Mark).Sum {
 		err = errors.New("it is not as it was written")
 	}
-	if err != nil {
-		return ledger.Mark{}, fmt.Errorf("%w: %s: %w", ErrBroken, f.path, err)
-	}
-	return r.Mark, nil
+	return r.Mark, err
 }
 
 // Write replaces the mark, which survives the death of the machine when Write
 // has returned.
-func (f File) Write(m ledger.Mark) (err error) {
-	dir := filepath.Dir(f.path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("remember the ledger: %w", err)
+func (f File) Write(m ledger.Mark) error {
+	body, err := f.of(m).encode()
+	if err == nil {
+		err = f.overwrite(body)
+		if errors.Is(err, errNew) {
+			err = f.create(body)
+		}
 	}
-	r := record{Place: f.place, Mark: m}
-	r.Sum = r.sum()
-	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("remember the ledger: %w", err)
+	}
+	return nil
+}
+
+// errNew means that there is no file to be written in place.
+var errNew = errors.New("no file of this length")
+
+// overwrite writes the file in place, for a third of what a new one costs.
+func (f File) overwrite(body []byte) error {
+	file, err := os.OpenFile(f.path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNew
+	} else if err != nil {
+		return err
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil {
+		return err
+	} else if info.Size() != sector {
+		return errNew
+	}
+	if _, err := file.WriteAt(body, 0); err != nil {
+		return err
+	}
+	return syscall.Fdatasync(int(file.Fd()))
+}
+
+// create puts a new file in the place of what is there.
+func (f File) create(body []byte) error {
+	dir := filepath.Dir(f.path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
 	}
 	temp, err := os.CreateTemp(dir, "new-*")
 	if err != nil {
-		return fmt.Errorf("remember the ledger: %w", err)
+		return err
 	}
-	_, err = temp.Write(append(body, '\n'))
+	_, err = temp.Write(body)
 	err = errors.Join(err, temp.Sync(), temp.Close())
 	if err == nil {
 		err = os.Rename(temp.Name(), f.path)
 	}
 	if err != nil {
-		return fmt.Errorf("remember the ledger: %w", errors.Join(err, os.Remove(temp.Name())))
+		return errors.Join(err, os.Remove(temp.Name()))
 	}
 	d, err := os.Open(dir) // the name must survive too
 	if err != nil {
-		return fmt.Errorf("remember the ledger: %w", err)
+		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
