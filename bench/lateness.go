@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -64,6 +65,7 @@ func (b *bench) compare(label string, n int, shell bool) error {
 	for i, s := range among {
 		b.row(label, s.name, func(c column) string { return fmt.Sprintf(c.form, middle(rounds[i], c.of)) })
 	}
+	b.row(label, "solocron at its worst", func(c column) string { return fmt.Sprintf(c.form, most(rounds[0], c.of)) })
 	for i, s := range among[1:] {
 		b.row(label, "solocron ÷ "+s.name, func(c column) string { return fmt.Sprintf("%.2f", ratio(rounds[0], rounds[i+1], c.of)) })
 	}
@@ -72,15 +74,14 @@ func (b *bench) compare(label string, n int, shell bool) error {
 }
 
 func (b *bench) tableHead(label string) {
-	fmt.Fprintf(b.out, "| %s | |", label)
-	for _, c := range columns {
-		fmt.Fprintf(b.out, " %s |", c.title)
+	fmt.Fprintf(b.out, "| %s | |%s\n|---|---|%s\n", label, titles(columns), strings.Repeat("---|", len(columns)))
+}
+
+func titles(list []column) (all string) {
+	for _, c := range list {
+		all += " " + c.title + " |"
 	}
-	fmt.Fprint(b.out, "\n|---|---|")
-	for range columns {
-		fmt.Fprint(b.out, "---|")
-	}
-	fmt.Fprintln(b.out)
+	return all
 }
 
 func (b *bench) row(label, name string, figure func(column) string) {
@@ -98,6 +99,15 @@ func ratio[T any](ours, theirs []T, of func(T) float64) float64 {
 		each = append(each, of(ours[i])/of(theirs[i]))
 	}
 	return middle(each, func(r float64) float64 { return r })
+}
+
+// most is the highest of what the rounds came to.
+func most[T any, V cmp.Ordered](rounds []T, of func(T) V) V {
+	worst := of(rounds[0])
+	for _, r := range rounds[1:] {
+		worst = max(worst, of(r))
+	}
+	return worst
 }
 
 // middle is the median of what the rounds came to.

@@ -74,6 +74,7 @@ type part struct {
 var parts = []part{
 	{"lateness", (*bench).lateness},
 	{"shell", (*bench).shell},
+	{"drift", (*bench).drift},
 	{"ssh", (*bench).overSSH},
 	{"rest", (*bench).atRest},
 	{"growth", (*bench).growth},

@@ -49,7 +49,7 @@ type round struct {
 	peak                 int64         // memory of the starter's own processes
 }
 
-// lateness of n stamps after the due time.
+// readStamps reads how long after the due time n commands started.
 func readStamps(path string, n int, due time.Time) (round, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -63,6 +63,11 @@ func readStamps(path string, n int, due time.Time) (round, error) {
 		}
 		late = append(late, time.Unix(0, ns).Sub(due))
 	}
+	return lateness(late, n)
+}
+
+// lateness sums up how late n starts were.
+func lateness(late []time.Duration, n int) (round, error) {
 	if len(late) != n {
 		return round{}, fmt.Errorf("%d commands started, want %d", len(late), n)
 	}
