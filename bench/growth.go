@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // growth measures what more jobs and more history cost.
@@ -53,7 +54,6 @@ func (b *bench) moreRuns() error {
 	b.heading("More history", fmt.Sprintf("10,000 jobs, and a ledger without runs beside one with %d of the last days. Starts are %d plain commands due at once,\nmedians of %d rounds.", b.records, historySize, b.rounds))
 	due := halfAnHourOff()
 	var dirs [2]string
-	var rest [2]still
 	for i := range dirs {
 		var err error
 		if dirs[i], err = os.MkdirTemp(b.root, "runs-"); err != nil {
@@ -71,14 +71,11 @@ func (b *bench) moreRuns() error {
 				return err
 			}
 		}
-		if rest[i], err = b.watch(dirs[i], 10_000, due, b.rest); err != nil {
-			return err
-		}
 	}
 	fmt.Fprintf(b.out, "| what | without | with | ratio | goal | |\n|---|---|---|---|---|---|\n")
-	b.grown("load, ms", ms(rest[0].load), ms(rest[1].load))
-	b.grown("resident, MiB", float64(rest[0].resident)/(1<<20), float64(rest[1].resident)/(1<<20))
-	b.grown("CPU time a minute, ms", ms(rest[0].cpu), ms(rest[1].cpu))
+	if err := b.restGrown(dirs, due); err != nil {
+		return err
+	}
 	var rounds [2][]round
 	for range b.rounds {
 		for i, dir := range dirs {
@@ -99,8 +96,29 @@ func (b *bench) moreRuns() error {
 // historySize is how many commands are started on a ledger with history.
 const historySize = 1000
 
-func (b *bench) grown(what string, without, with float64) {
-	b.change(what, without, with, with/without)
+// restGrown compares what it costs to load and to be at rest, in turns.
+func (b *bench) restGrown(dirs [2]string, due time.Time) error {
+	var rests [2][]still
+	for range b.rounds {
+		for i, dir := range dirs {
+			s, err := b.watch(dir, 10_000, due, b.rest/4)
+			if err != nil {
+				return err
+			}
+			rests[i] = append(rests[i], s)
+		}
+	}
+	for _, c := range []struct {
+		what string
+		of   func(still) float64
+	}{
+		{"load, ms", func(s still) float64 { return ms(s.load) }},
+		{"resident, MiB", func(s still) float64 { return float64(s.resident) / (1 << 20) }},
+		{"CPU time a minute, ms", func(s still) float64 { return ms(s.cpu) }},
+	} {
+		b.change(c.what, middle(rests[0], c.of), middle(rests[1], c.of), ratio(rests[1], rests[0], c.of))
+	}
+	return nil
 }
 
 func (b *bench) change(what string, without, with, ratio float64) {
