@@ -44,7 +44,7 @@ func (a *Agent) Deliver(parameters map[string][]string) *Delivery {
 	}
 	dir := a.t.TempDir()
 	script := filepath.Join(dir, "_script.sh")
-	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
+	if err := writeProgram(script, text); err != nil {
 		a.t.Fatal(err)
 	}
 	d := &Delivery{t: a.t}
@@ -65,6 +65,14 @@ func (a *Agent) Deliver(parameters map[string][]string) *Delivery {
 		d.stderr.Close()
 	})
 	return d
+}
+
+// writeProgram writes a program while no process is forked, which would inherit the
+// open file: as long as anybody has it open for writing it can't be executed.
+func writeProgram(path, text string) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, []byte(text), 0o700)
 }
 
 // Kill is what the agent does at a cancellation: KILL for the process group.

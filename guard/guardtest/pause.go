@@ -58,7 +58,7 @@ func pausedAroundItsClaim(t *testing.T, a *Agent) {
 		paused := fmt.Sprintf("%s/paused-%d", a.Home, n)
 		a.Path = Tools(t)
 		script := "#!/bin/sh\n" + strings.NewReplacer("PAUSED", paused, "CURL", curl).Replace(c.asker) + "\n"
-		if err := os.WriteFile(filepath.Join(a.Path, "curl"), []byte(script), 0o700); err != nil {
+		if err := writeProgram(filepath.Join(a.Path, "curl"), script); err != nil {
 			t.Fatal(err)
 		}
 		ledger := NewClaims(t)
