@@ -46,7 +46,7 @@ func (d *Dispatcher) sweepOnce(ctx context.Context) error {
 	for _, r := range unfinished {
 		orphan := r.Owner != d.owner && !slices.Contains(others, r.Owner)
 		switch {
-		case d.movedOn(r.ID): // the next sweep sees how it stands
+		case r.Owner == d.owner && d.movedOn(r.ID): // the next sweep sees how it stands
 		case r.State == run.Lost:
 			if orphan || r.Owner == d.owner {
 				d.aside(r.ID, func() { d.ask(ctx, r) })
