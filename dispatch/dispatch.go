@@ -18,9 +18,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -111,7 +109,7 @@ type Dispatcher struct {
 
 	mu        sync.Mutex
 	gen       *generation
-	active    map[string]chan struct{}             // runs driven here, by ID: closed once recorded
+	active    map[string]*driving                  // runs driven here, by ID
 	ended     map[string]bool                      // runs whose drives ended during the sweep under way; nil without one
 	waiting   map[string]map[chan struct{}]run.Run // by job: drivers that wait for its slot, with ID and due time of their runs
 	paused    map[string]bool
@@ -163,7 +161,7 @@ func New(o Options) *Dispatcher {
 		Options: o,
 		owner:   name + "-" + strings.ToLower(rand.Text()[:10]),
 		gen:     &generation{specs: map[string]*job.Job{}},
-		active:  map[string]chan struct{}{},
+		active:  map[string]*driving{},
 		waiting: map[string]map[chan struct{}]run.Run{},
 		paused:  map[string]bool{},
 		retired: map[string]bool{},
@@ -238,52 +236,6 @@ func (d *Dispatcher) every(ctx context.Context, interval time.Duration, f func(c
 		case <-tick.C:
 		}
 	}
-}
-
-// start drives a run in a goroutine of its own, unless one does already. The
-// returned channel is closed once the run is in the ledger, or will not be by
-// this driver's doing. A stepwise dispatcher has driven the run as far as it
-// goes when start returns.
-func (d *Dispatcher) start(ctx context.Context, r run.Run) (recorded <-chan struct{}) {
-	c := make(chan struct{})
-	if d.Stepwise {
-		if err := d.step(ctx, r); err != nil {
-			d.Log.Error("run does not get on", "run", r.ID, "error", err)
-		}
-		close(c)
-		return c
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if driven := d.active[r.ID]; driven != nil {
-		return driven
-	}
-	if d.work == nil || d.stopping() {
-		close(c)
-		return c
-	}
-	d.active[r.ID] = c
-	d.drivers.Go(func() {
-		defer d.done(r.ID)
-		_ = d.drive(d.work, r, c)
-	})
-	return c
-}
-
-func (d *Dispatcher) done(id string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.active, id)
-	if d.ended != nil {
-		d.ended[id] = true
-	}
-}
-
-// open lists the runs driven here.
-func (d *Dispatcher) open() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Sorted(maps.Keys(d.active))
 }
 
 // stopping reports whether Run was told to stop.

@@ -225,7 +225,7 @@ func (d *Dispatcher) overtake(ctx context.Context, j job.Job, r, prepared run.Ru
 	}
 	if out.Err == nil {
 		d.written(prepared, out.Run, effects)
-		d.start(ctx, out.Run)
+		d.takeUp(ctx, out.Run)
 	} else if !errors.Is(out.Err, ledger.ErrStale) {
 		return r, out.Err
 	}

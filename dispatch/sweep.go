@@ -107,7 +107,7 @@ func (d *Dispatcher) adopt(ctx context.Context, r run.Run) {
 	default:
 		d.Log.Info("took a run over", "run", r.ID, "state", r.State, "from", r.Owner)
 		d.written(r, out.Run, tell)
-		d.start(ctx, out.Run)
+		d.takeUp(ctx, out.Run)
 	}
 }
 

@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,13 +14,15 @@ import (
 	"github.com/solocron/solocron/run"
 )
 
-// longList is a ledger that takes a while to hand a list out, as one of thousands of
-// runs takes a while to go through.
+// longList is a ledger that takes a while to hand out what a sweep asks for, as a list
+// of thousands of runs takes a while to go through.
 type longList struct{ ledger.Ledger }
 
 func (l longList) Runs(ctx context.Context, q ledger.Query) ([]run.Run, error) {
 	all, err := l.Ledger.Runs(ctx, q)
-	time.Sleep(4 * time.Second)
+	if slices.Contains(q.States, run.Lost) {
+		time.Sleep(2 * time.Second) // of the bubble's time
+	}
 	return all, err
 }
 
@@ -38,7 +42,7 @@ func (w *waits) Wait(ctx context.Context, h fleet.Host, a guard.Attempt) (guard.
 func TestSweepLeavesWhatEnded(t *testing.T) {
 	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
 		w.ledger = longList{w.ledger}
-		w.hosts.command = func(guard.Order) (time.Duration, int) { return 7 * time.Second, 0 }
+		w.hosts.command = func(guard.Order) (time.Duration, int) { return 6 * time.Second, 0 }
 		asked := &waits{hosts: w.hosts}
 		w.tune = func(o *Options) { o.Executor = asked }
 		d := w.start(aJob("j", "* * * * *"))
@@ -48,4 +52,45 @@ func TestSweepLeavesWhatEnded(t *testing.T) {
 			t.Errorf("the hosts were asked %d times for the ends of %d runs", n, runs)
 		}
 	})
+}
+
+// lateNo is a ledger that takes its time to say that a run is there already.
+type lateNo struct {
+	ledger.Ledger
+	by time.Duration
+}
+
+func (l lateNo) Write(ctx context.Context, changes ...ledger.Change) ([]ledger.Outcome, error) {
+	out, err := l.Ledger.Write(ctx, changes...)
+	if err == nil && errors.Is(out[0].Err, ledger.ErrExists) {
+		time.Sleep(l.by)
+	}
+	return out, err
+}
+
+// A run that a dead scheduler had prepared starts on time, although the plan finds that
+// it is somebody else's: before the sweep adopts it, or while its driver still is
+// about to leave it. (The job is so new that what it is owed is planned once more.)
+func TestSweepAdoptsWhatThePlanLeaves(t *testing.T) {
+	for _, by := range []time.Duration{500 * time.Millisecond, 2500 * time.Millisecond} {
+		inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
+			plain := w.ledger
+			w.ledger = lateNo{longList{plain}, by}
+			w.mortal(true)
+			w.ledger = plain
+			d := w.start(aJob("j", "8 * * * * *"))
+			pass(2500 * time.Millisecond) // between two sweeps
+			if r := w.only("j"); r.State != run.Starting {
+				t.Fatalf("%s is %s, want it prepared", r.ID, r.State)
+			}
+			d.crash()
+			d = w.start()
+			pass(30 * time.Second)
+			d.end()
+			first := w.runs("j")[0]
+			if late := first.StartedAt.Sub(first.Due); first.State != run.Succeeded || late > time.Second {
+				t.Errorf("after %v: %s is %s %s, and was %v late", by, first.ID, first.State, first.Reason, late)
+			}
+		})
+	}
 }

@@ -40,7 +40,7 @@ func TestFaultsAtAPoint(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			for _, k := range []kind{{}, {postgres: true}, {ssh: true}} {
-				s := newSite(t, k, "  j: { schedule: every 1s, overlap: allow, timeout: 1m, command: '"+f.command+"' }\n")
+				s := newSite(t, k, "  j: { schedule: every 1s, timeout: 1m, command: '"+f.command+"' }\n")
 				d := s.start(0, f.point)
 				<-d.done
 				if !d.killed() {
