@@ -176,6 +176,16 @@ var protections = []protection{
 		[]string{"./ledger/lastseen"},
 	},
 	{
+		"a machine remembers each beat of the ledger", "ledger/lastseen/lastseen.go",
+		`file.WriteAt(body, 0)`, `file.WriteAt(nil, 0)`,
+		[]string{"./ledger/lastseen"},
+	},
+	{
+		"a run that is adopted while it is driven is carried on", "dispatch/driving.go",
+		`driven.adopted = true`, `driven.adopted = false`,
+		[]string{"-run", "TestSweepAdopts", "./dispatch"},
+	},
+	{
 		"who has halted starts nothing more", "dispatch/epoch.go",
 		`return d.halted`, `return nil`,
 		[]string{"-run", "TestLedgerWentBack", "./dispatch"},

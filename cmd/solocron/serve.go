@@ -224,7 +224,7 @@ func (s *server) answer(ctx context.Context, listener net.Listener) {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	left := make(chan struct{})
-	stay := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, func() {
 		defer close(left)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
@@ -235,7 +235,7 @@ func (s *server) answer(ctx context.Context, listener net.Listener) {
 	if err := h.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		s.log.Error("the API ended", "error", err)
 	}
-	if !stay() {
+	if !stop() {
 		<-left // Serve returns when the shutdown begins, not when it is over
 	}
 }

@@ -41,11 +41,10 @@ type record struct {
 
 // of returns the record of the file's place and the mark.
 func (f File) of(m ledger.Mark) record {
+	m.At = m.At.UTC()
 	r := record{Place: f.place, Mark: m}
-	r.Mark.At = m.At.UTC()
 	body, _ := json.Marshal(r) // of plain values
 	sum := sha256.Sum256(body)
-	r.Mark.At = m.At
 	r.Sum = hex.EncodeToString(sum[:8])
 	return r
 }
@@ -109,8 +108,9 @@ func (f File) read() (ledger.Mark, error) {
 func (f File) Write(m ledger.Mark) error {
 	body, err := f.of(m).encode()
 	if err == nil {
-		err = f.overwrite(body)
-		if errors.Is(err, errNew) {
+		if info, missing := os.Stat(f.path); missing == nil && info.Size() == sector {
+			err = f.overwrite(body)
+		} else {
 			err = f.create(body)
 		}
 	}
@@ -120,23 +120,13 @@ func (f File) Write(m ledger.Mark) error {
 	return nil
 }
 
-// errNew means that there is no file to be written in place.
-var errNew = errors.New("no file of this length")
-
-// overwrite writes the file in place, for a third of what a new one costs.
+// overwrite writes the file in place, which costs far less than a new one.
 func (f File) overwrite(body []byte) error {
 	file, err := os.OpenFile(f.path, os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return errNew
-	} else if err != nil {
+	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err != nil {
-		return err
-	} else if info.Size() != sector {
-		return errNew
-	}
 	if _, err := file.WriteAt(body, 0); err != nil {
 		return err
 	}
