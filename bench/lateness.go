@@ -61,30 +61,27 @@ func (b *bench) compare(label string, n int, shell bool) error {
 			rounds[i] = append(rounds[i], r)
 		}
 	}
-	b.tableHead("due at once")
+	b.tableHead("due at once", columns)
 	for i, s := range among {
-		b.row(label, s.name, func(c column) string { return fmt.Sprintf(c.form, middle(rounds[i], c.of)) })
+		b.row(label, s.name, columns, func(c column) string { return fmt.Sprintf(c.form, middle(rounds[i], c.of)) })
 	}
-	b.row(label, "solocron at its worst", func(c column) string { return fmt.Sprintf(c.form, most(rounds[0], c.of)) })
+	b.row(label, "solocron at its worst", columns, func(c column) string { return fmt.Sprintf(c.form, most(rounds[0], c.of)) })
 	for i, s := range among[1:] {
-		b.row(label, "solocron ÷ "+s.name, func(c column) string { return fmt.Sprintf("%.2f", ratio(rounds[0], rounds[i+1], c.of)) })
+		b.row(label, "solocron ÷ "+s.name, columns, func(c column) string { return fmt.Sprintf("%.2f", ratio(rounds[0], rounds[i+1], c.of)) })
 	}
 	fmt.Fprintln(b.out)
 	return nil
 }
 
-func (b *bench) tableHead(label string) {
-	fmt.Fprintf(b.out, "| %s | |%s\n|---|---|%s\n", label, titles(columns), strings.Repeat("---|", len(columns)))
-}
-
-func titles(list []column) (all string) {
-	for _, c := range list {
-		all += " " + c.title + " |"
+func (b *bench) tableHead(label string, columns []column) {
+	fmt.Fprintf(b.out, "| %s | |", label)
+	for _, c := range columns {
+		fmt.Fprintf(b.out, " %s |", c.title)
 	}
-	return all
+	fmt.Fprintf(b.out, "\n|---|---|%s\n", strings.Repeat("---|", len(columns)))
 }
 
-func (b *bench) row(label, name string, figure func(column) string) {
+func (b *bench) row(label, name string, columns []column, figure func(column) string) {
 	fmt.Fprintf(b.out, "| %s | %s |", label, name)
 	for _, c := range columns {
 		fmt.Fprintf(b.out, " %s |", figure(c))

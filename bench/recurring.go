@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -21,26 +20,22 @@ const (
 // drift measures whether starts become later as time goes by.
 func (b *bench) drift() error {
 	turns := 4 * b.rounds
-	b.heading("Due again and again", fmt.Sprintf("One solocron, %d jobs that are due together every %v, %d times. Lateness in milliseconds.", recurring, recurringTurn, turns))
+	b.heading("Due again and again", fmt.Sprintf("One solocron, %d jobs that are due together every %v, %d times. Lateness in milliseconds, medians.", recurring, recurringTurn, turns))
 	rounds, err := b.turns(turns)
 	if err != nil {
 		return err
 	}
-	figures := columns[:4]
-	fmt.Fprintf(b.out, "| due time |%s\n|---|%s\n", titles(figures), strings.Repeat("---|", len(figures)))
+	figures := columns[:4] // how late
+	b.tableHead("due at once", figures)
 	for _, part := range []struct {
 		name   string
 		rounds []round
 	}{
-		{"median of all", rounds},
-		{"median of the first quarter", rounds[:b.rounds]},
-		{"median of the last quarter", rounds[len(rounds)-b.rounds:]},
+		{"all due times", rounds},
+		{"the first quarter", rounds[:b.rounds]},
+		{"the last quarter", rounds[len(rounds)-b.rounds:]},
 	} {
-		fmt.Fprintf(b.out, "| %s |", part.name)
-		for _, c := range figures {
-			fmt.Fprintf(b.out, " "+c.form+" |", middle(part.rounds, c.of))
-		}
-		fmt.Fprintln(b.out)
+		b.row(strconv.Itoa(recurring), part.name, figures, func(c column) string { return fmt.Sprintf(c.form, middle(part.rounds, c.of)) })
 	}
 	fmt.Fprint(b.out, "\n| what | figure | goal | |\n|---|---|---|---|\n")
 	b.judge("latest first start of all, ms", most(rounds, columns[0].of), ms(goalFirst))
@@ -69,13 +64,13 @@ func (b *bench) turns(turns int) (rounds []round, err error) {
 	// The first due time for which there is all the time to prepare.
 	first := begun.Add(2*recurringTurn - 1).Truncate(recurringTurn)
 	last := first.Add(time.Duration(turns-1) * recurringTurn)
-	late, err := waitTurns(stamps, last)
+	starts, err := waitTurns(stamps, last)
 	_ = daemon.Process.Signal(os.Interrupt)
 	if err := errors.Join(err, daemon.Wait(), reap(b.stay...)); err != nil {
 		return nil, err
 	}
 	for due := first; !due.After(last); due = due.Add(recurringTurn) {
-		r, err := lateness(late[due.Unix()], recurring)
+		r, err := sumUp(starts[due.Unix()], recurring, due)
 		if err != nil {
 			return nil, fmt.Errorf("due at %s: %w", due.Format(time.TimeOnly), err)
 		}
@@ -84,32 +79,22 @@ func (b *bench) turns(turns int) (rounds []round, err error) {
 	return rounds, nil
 }
 
-// waitTurns waits until all that is due last has started, and returns how late each
-// start was, by the second of its due time.
-func waitTurns(stamps string, last time.Time) (map[int64][]time.Duration, error) {
+// waitTurns waits until all that is due last has started, and returns when everything
+// started, by the second of its due time.
+func waitTurns(stamps string, last time.Time) (map[int64][]time.Time, error) {
 	time.Sleep(time.Until(last))
 	for deadline := last.Add(recurringTurn - time.Second); ; time.Sleep(200 * time.Millisecond) {
-		late, err := readTurns(stamps)
-		if err != nil || len(late[last.Unix()]) >= recurring || time.Now().After(deadline) {
-			return late, err
-		}
-	}
-}
-
-func readTurns(stamps string) (map[int64][]time.Duration, error) {
-	data, err := os.ReadFile(stamps)
-	if err != nil {
-		return nil, err
-	}
-	late := map[int64][]time.Duration{}
-	for line := range strings.Lines(string(data)) {
-		ns, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+		all, err := readStamps(stamps)
 		if err != nil {
 			return nil, err
 		}
-		at := time.Unix(0, ns)
-		due := at.Truncate(recurringTurn)
-		late[due.Unix()] = append(late[due.Unix()], at.Sub(due))
+		starts := map[int64][]time.Time{}
+		for _, start := range all {
+			due := start.Truncate(recurringTurn).Unix()
+			starts[due] = append(starts[due], start)
+		}
+		if len(starts[last.Unix()]) >= recurring || time.Now().After(deadline) {
+			return starts, nil
+		}
 	}
-	return late, nil
 }

@@ -55,10 +55,10 @@ func (b *bench) sshRounds(n, hosts int) (err error) {
 		limit = append(limit, r)
 	}
 	label := fmt.Sprintf("%d on %d", n, hosts)
-	b.tableHead("due at once")
-	b.row(label, "solocron", func(c column) string { return fmt.Sprintf(c.form, middle(solocron, c.of)) })
-	b.row(label, "bare sessions", func(c column) string { return fmt.Sprintf(c.form, middle(limit, c.of)) })
-	b.row(label, "**ratio**", func(c column) string { return fmt.Sprintf("%.2f", ratio(solocron, limit, c.of)) })
+	b.tableHead("due at once", columns)
+	b.row(label, "solocron", columns, func(c column) string { return fmt.Sprintf(c.form, middle(solocron, c.of)) })
+	b.row(label, "bare sessions", columns, func(c column) string { return fmt.Sprintf(c.form, middle(limit, c.of)) })
+	b.row(label, "**ratio**", columns, func(c column) string { return fmt.Sprintf("%.2f", ratio(solocron, limit, c.of)) })
 	fmt.Fprintln(b.out)
 	if n == 1 {
 		fmt.Fprintf(b.out, "| what | figure | goal | |\n|---|---|---|---|\n")

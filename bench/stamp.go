@@ -49,27 +49,30 @@ type round struct {
 	peak                 int64         // memory of the starter's own processes
 }
 
-// readStamps reads how long after the due time n commands started.
-func readStamps(path string, n int, due time.Time) (round, error) {
+// readStamps returns when commands started.
+func readStamps(path string) (starts []time.Time, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return round{}, err
+		return nil, err
 	}
-	var late []time.Duration
 	for line := range strings.Lines(string(data)) {
 		ns, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
 		if err != nil {
-			return round{}, err
+			return nil, err
 		}
-		late = append(late, time.Unix(0, ns).Sub(due))
+		starts = append(starts, time.Unix(0, ns))
 	}
-	return lateness(late, n)
+	return starts, nil
 }
 
-// lateness sums up how late n starts were.
-func lateness(late []time.Duration, n int) (round, error) {
-	if len(late) != n {
-		return round{}, fmt.Errorf("%d commands started, want %d", len(late), n)
+// sumUp says how late the n starts after due were.
+func sumUp(starts []time.Time, n int, due time.Time) (round, error) {
+	if len(starts) != n {
+		return round{}, fmt.Errorf("%d commands started, want %d", len(starts), n)
+	}
+	late := make([]time.Duration, n)
+	for i, start := range starts {
+		late[i] = start.Sub(due)
 	}
 	slices.Sort(late)
 	return round{first: late[0], p50: late[n/2], p99: late[n*99/100], max: late[n-1]}, nil

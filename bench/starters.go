@@ -144,7 +144,11 @@ func (b *bench) once(s starter, n int, shell bool, ledger string) (round, error)
 	if err = errors.Join(err, reap(b.stay...)); err != nil {
 		return round{}, fmt.Errorf("%s: %w", s.name, err)
 	}
-	r, err := readStamps(e.stamps, n, e.due)
+	starts, err := readStamps(e.stamps)
+	if err != nil {
+		return round{}, fmt.Errorf("%s: %w", s.name, err)
+	}
+	r, err := sumUp(starts, n, e.due)
 	if err != nil {
 		return r, fmt.Errorf("%s: %w", s.name, err)
 	}
