@@ -87,12 +87,17 @@ func fifoQueue(suffix string) map[string]string {
 	return nil
 }
 
-// received returns all that has arrived so far.
+// received returns all that has arrived so far. A queue that is asked without being
+// waited for may say that it is empty when it isn't, so the first is waited for.
 func (s *subscriber) received(t *testing.T) []envelope {
 	t.Helper()
 	for {
+		wait := int32(0)
+		if len(s.all) == 0 {
+			wait = 1 // second
+		}
 		out, err := s.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
-			QueueUrl: &s.queue, MaxNumberOfMessages: 10,
+			QueueUrl: &s.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: wait,
 			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{sqstypes.MessageSystemAttributeNameAll},
 		})
 		if err != nil {
