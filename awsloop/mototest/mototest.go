@@ -11,6 +11,8 @@
 package mototest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -20,6 +22,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 var (
@@ -69,4 +73,21 @@ func Config(t testing.TB, endpoint string) aws.Config {
 		BaseEndpoint: aws.String(endpoint),
 		HTTPClient:   &http.Client{Transport: transport},
 	}
+}
+
+// Table makes a DynamoDB table and deletes it when the test ends. The client repeats
+// a call whose answer was lost: then the table is there already, or is gone.
+func Table(t testing.TB, config aws.Config, schema *dynamodb.CreateTableInput) {
+	t.Helper()
+	client := dynamodb.NewFromConfig(config)
+	_, err := client.CreateTable(t.Context(), schema)
+	if there := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &there) {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, err := client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: schema.TableName})
+		if gone := (*types.ResourceNotFoundException)(nil); err != nil && !errors.As(err, &gone) {
+			t.Error(err)
+		}
+	})
 }

@@ -1,7 +1,6 @@
 package mototest
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -15,8 +14,8 @@ func TestMain(m *testing.M) { Main(m) }
 
 func table(t *testing.T, name string) *dynamodb.Client {
 	t.Helper()
-	client := dynamodb.NewFromConfig(Config(t, Start(t)))
-	_, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+	config := Config(t, Start(t))
+	Table(t, config, &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{
 			{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS},
@@ -27,15 +26,7 @@ func table(t *testing.T, name string) *dynamodb.Client {
 			{AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange},
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: &name}); err != nil {
-			t.Error(err)
-		}
-	})
-	return client
+	return dynamodb.NewFromConfig(config)
 }
 
 func key(sk string) map[string]types.AttributeValue {

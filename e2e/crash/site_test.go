@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -130,10 +131,15 @@ func fewer(t *testing.T, ledger string) string {
 func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
 
 // hear is the receiver of notices.
-func (s *site) hear(_ http.ResponseWriter, r *http.Request) {
+func (s *site) hear(w http.ResponseWriter, r *http.Request) {
+	said, err := io.ReadAll(r.Body)
+	if err != nil { // its scheduler was killed in the middle of it
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	var m notifier.Message
-	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
-		s.t.Errorf("a notice that can't be read: %v", err)
+	if err := json.Unmarshal(said, &m); err != nil {
+		s.t.Errorf("a notice that can't be read: %v in %q", err, said)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

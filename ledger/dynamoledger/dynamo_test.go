@@ -1,8 +1,6 @@
 package dynamoledger
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -10,7 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/solocron/solocron/awsloop/mototest"
 	"github.com/solocron/solocron/ledger"
@@ -22,29 +19,13 @@ func TestMain(m *testing.M) { mototest.Main(m) }
 
 var tables atomic.Int64
 
-// newTable makes a table that goes with the test.
+// newTable makes a table of its own for the test.
 func newTable(t testing.TB) (aws.Config, string) {
 	t.Helper()
 	config := mototest.Config(t, mototest.Start(t))
 	name := fmt.Sprint("ledger-", tables.Add(1))
-	makeTable(t, config, Schema(name))
+	mototest.Table(t, config, Schema(name))
 	return config, name
-}
-
-// makeTable makes the table and deletes it when the test ends.
-func makeTable(t testing.TB, config aws.Config, schema *dynamodb.CreateTableInput) {
-	t.Helper()
-	client := dynamodb.NewFromConfig(config)
-	if _, err := client.CreateTable(context.Background(), schema); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_, err := client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: schema.TableName})
-		// The client repeats a call whose answer was lost, and then there is none.
-		if gone := (*types.ResourceNotFoundException)(nil); err != nil && !errors.As(err, &gone) {
-			t.Error(err)
-		}
-	})
 }
 
 // open returns a ledger on the table. It is closed when the test ends.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/goleak"
 
+	"github.com/solocron/solocron/awsloop/mototest"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/ledger"
 )
@@ -24,7 +25,7 @@ func TestReady(t *testing.T) {
 
 	other := Schema(table + "-other")
 	other.KeySchema, other.AttributeDefinitions = other.KeySchema[:1], other.AttributeDefinitions[:1]
-	makeTable(t, config, other)
+	mototest.Table(t, config, other)
 	for name, want := range map[string]string{
 		*other.TableName:   "it needs the string keys pk (hash) and sk (range)",
 		table + "-nowhere": "no such table in this account and region; solocron apply makes it",
