@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/solocron/solocron/job"
 )
 
 // growth measures what more jobs and more history cost.
@@ -17,10 +19,10 @@ func (b *bench) growth() error {
 }
 
 // jobCounts end at what a jobs file may hold.
-var jobCounts = []int{100, 1_000, 10_000, 20_000}
+var jobCounts = []int{100, 1_000, 10_000, job.MaxJobs}
 
 func (b *bench) moreJobs() error {
-	b.heading("More jobs", "As above, on a ledger that has the jobs already. A jobs file holds 20,000 at most. For each job: beyond 100 jobs.")
+	b.heading("More jobs", fmt.Sprintf("As above, on a ledger that has the jobs already. A jobs file holds %d at most. For each job: beyond 100 jobs.", job.MaxJobs))
 	fmt.Fprintf(b.out, "| jobs | load, ms | CPU time of it, ms | for each, ms | resident, MiB | for each, KiB | CPU time a minute, ms |\n|---|---|---|---|---|---|---|\n")
 	var least still
 	for i, n := range jobCounts {

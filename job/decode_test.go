@@ -236,7 +236,7 @@ func TestLoad(t *testing.T) {
 	for path, want := range map[string]string{
 		"missing.yaml": "solocron init",
 		dir:            "is a folder",
-		big:            "more than 1048576 bytes",
+		big:            "more than 33554432 bytes",
 	} {
 		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Load(%s) = %v, want %q in it", path, err, want)

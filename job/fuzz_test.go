@@ -36,11 +36,14 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add(s)
 	}
+	for _, c := range toldApart {
+		f.Add(c.content)
+	}
 	s := compiled(f)
 	f.Fuzz(func(t *testing.T, content string) {
 		file, err := Decode("jobs.yaml", []byte(content))
 		if utf8.ValidString(content) {
-			sameInParts(t, content)
+			sameInPieces(t, content)
 		}
 		if err != nil {
 			checkProblems(t, err, content)

@@ -11,15 +11,16 @@ import (
 // Limits of a jobs file. They are far above what people write and keep a
 // hostile or broken file from costing more than a moment.
 const (
-	MaxFileBytes = 1 << 20
-	MaxJobs      = 20_000
+	MaxFileBytes = 32 << 20
+	MaxJobs      = 100_000
 
-	maxNodes = 100_000 // values, counting every use of an alias
+	maxWhole = 1 << 20   // bytes that are lexed and parsed at once
+	maxNodes = 1_000_000 // values, counting every use of an alias
 	maxDepth = 20
 
-	// For these the parser's time grows with the square.
-	maxEntries = MaxJobs // of one block mapping or list
-	maxNothing = 1000    // keys and items without a value
+	// For these the parser's time grows with the square, in what it is given at once.
+	maxEntries = 20_000 // of one block mapping or list
+	maxNothing = 1000   // keys and items without a value
 )
 
 // checkText finds what no part of a YAML file may hold, before the lexer sees
@@ -50,9 +51,8 @@ func checkText(data []byte) *located {
 }
 
 // checkTokens finds what the parser had better not see: nesting that it would
-// follow recursively, and what the jobs file has no use for.
-func checkTokens(tokens token.Tokens) (problems []located) {
-	var depth nesting
+// follow recursively, and what the jobs file has no use for. depth is where they stand.
+func checkTokens(tokens token.Tokens, depth nesting) (problems []located) {
 	nothings := 0
 	for i, t := range tokens {
 		problem := func(format string, args ...any) {

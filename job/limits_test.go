@@ -20,7 +20,7 @@ func TestFault97HostileFiles(t *testing.T) {
 		fmt.Fprintf(&many, " j%d: {}\n", i)
 	}
 	for _, c := range []struct{ name, content, want string }{
-		{"aliases that double", bomb, "more than 100000 values"},
+		{"aliases that double", bomb, "more than 1000000 values"},
 		{"alias of itself", "jobs: &a { x: *a }", "alias *a has no anchor"},
 		{"brackets", fill("["), "nested more than 20 deep"},
 		{"braces", fill("{a: "), "nested more than 20 deep"},
@@ -29,12 +29,16 @@ func TestFault97HostileFiles(t *testing.T) {
 		{"keys without values", fill("a:\n"), "more than 1000 keys or items without a value"},
 		{"dashes without values", fill("-\n"), "more than 1000 keys or items without a value"},
 		{"braces without values", "[" + fill("{a:},") + "]", "more than 1000 keys or items without a value"},
-		{"values", "[" + strings.Repeat("1,", 110_000) + "]", "more than 100000 values"},
+		{"values", "jobs:\n" + strings.Repeat(" j: ["+strings.Repeat("1,", 250_000)+"]\n", 5), "more than 1000000 values"},
+		{"a long job", "jobs:\n a: 1\n b: [" + strings.Repeat("1,", maxWhole/2) + "]\n c: 3\n", "jobs.yaml:2:1: from here on a job has more than 524288 bytes"},
+		{"a long head", "x: [" + strings.Repeat("1,", maxWhole/2) + "]\njobs:\n a: 1\n", "more than 1048576 bytes, and its jobs can't be told apart"},
+		{"much beside the jobs", "x: [" + strings.Repeat("1,", maxWhole/2) + "]\njobs:\n" + many.String()[6:2000] + "\n", "beside the jobs the file has more than 1048576 bytes"},
+		{"many in braces", "jobs: {" + strings.Repeat("j: {},", maxWhole/6) + "}", "more than 1048576 bytes, and its jobs can't be told apart"},
 		{"question marks", fill("? a\n"), "key: value"},
 		{"tags", fill("- !a\n"), "YAML tags"},
 		{"anchors", fill("- &a\n"), "more than 20000 entries"},
-		{"jobs", many.String(), "more than 20000 entries"},
-		{"bytes", strings.Repeat("# x\n", MaxFileBytes/4) + "#", "more than 1048576 bytes"},
+		{"jobs", many.String(), "jobs: want from 1 to 100000 jobs, got 100001"},
+		{"bytes", strings.Repeat("# x\n", MaxFileBytes/4) + "#", "more than 33554432 bytes"},
 		{"documents", fill("---\n"), "the file is empty"},
 		{"huge number", "jobs: {a: {schedule: '@daily', command: x, retry: " + strings.Repeat("9", 100_000) + "}}", "retry: want"},
 		{"no UTF-8", "jobs: {a: {schedule: '@daily', command: \"\xff\"}}", "byte 0xff is no UTF-8"},

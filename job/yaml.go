@@ -11,7 +11,7 @@ import (
 )
 
 // node is a value of the file with its position: YAML reduced to what the jobs
-// file needs. Aliases and merge keys are resolved, so parts may be shared, and
+// file needs. Aliases and merge keys are resolved, so pieces may be shared, and
 // nobody changes a node.
 type node struct {
 	kind    kind
@@ -71,57 +71,53 @@ func (n *node) spot() position {
 	return n.at
 }
 
-// parse reads YAML. With problems there may still be a root, for more problems
-// to be found below it.
-func parse(data string) (root *node, problems []located) {
-	tokens := lexer.Tokenize(data)
-	if problems = checkTokens(tokens); len(problems) > 0 {
+// parse reads YAML, the jobs in pieces if they can be told apart. With problems there
+// may still be a root, for more problems to be found below it.
+func parse(content string) (root *node, problems []located) {
+	if p, ok := split(content, pieceJobs); ok {
+		root, problems, ok = p.parse()
+		if ok || len(content) > maxWhole {
+			return root, problems
+		}
+	}
+	return parseWhole(content)
+}
+
+// parseWhole reads YAML all at once. What is wrong with a file shows best here.
+func parseWhole(content string) (root *node, problems []located) {
+	defer contain(&root, &problems)
+	if len(content) > maxWhole {
+		return nil, []located{{
+			message: fmt.Sprintf("the file has more than %d bytes, and its jobs can't be told apart", maxWhole),
+			hint:    `write "jobs:" at the left margin and the name of each job on a line below it, all indented alike and without quotes`,
+		}}
+	}
+	tokens := lexer.Tokenize(content)
+	if problems = checkTokens(tokens, nesting{}); len(problems) > 0 {
 		return nil, problems
 	}
-	body, err := parseBody(tokens)
-	if err != nil {
-		return nil, []located{*err}
-	}
-	if body == nil {
+	body, problem := theBody(tokens)
+	switch {
+	case problem != nil:
+		return nil, []located{*problem}
+	case body == nil:
 		return nil, []located{{message: `the file is empty; it needs at least "jobs:"`}}
 	}
-	b := builder{anchors: map[string]*node{}}
-	root = b.build(body, "the file", position{})
-	if root.size > maxNodes {
-		return nil, []located{{at: b.bomb, message: fmt.Sprintf("more than %d values, counting every use of an alias", maxNodes)}}
+	return (&builder{anchors: map[string]*node{}}).root(body)
+}
+
+// contain turns a panic into a problem: the parser is known to panic on some malformed
+// input, which must cost no more than the file being refused.
+func contain(root **node, problems *[]located) {
+	if p := recover(); p != nil {
+		*root, *problems = nil, []located{{message: fmt.Sprintf("this is no YAML that can be read (%v)", p)}}
 	}
-	return root, b.problems
 }
 
 // located is a problem before it knows its file.
 type located struct {
 	at            position
 	message, hint string
-}
-
-// parseBody returns the one document's body, nil if there is none. The parser
-// is known to panic on some malformed input, which must cost no more than the
-// file being refused.
-func parseBody(tokens token.Tokens) (body ast.Node, problem *located) {
-	defer func() {
-		if p := recover(); p != nil {
-			body, problem = nil, &located{message: fmt.Sprintf("this is no YAML that can be read (%v)", p)}
-		}
-	}()
-	file, err := parseTokens(tokens, partEntries)
-	if err != nil {
-		return nil, syntaxProblem(err)
-	}
-	for _, doc := range file.Docs {
-		if _, directive := doc.Body.(*ast.DirectiveNode); directive || doc.Body == nil {
-			continue // "%YAML 1.2" comes as a document of its own
-		}
-		if body != nil {
-			return nil, &located{at: at(doc.Body), message: "a second document begins; a jobs file holds one"}
-		}
-		body = doc.Body
-	}
-	return body, nil
 }
 
 func syntaxProblem(err error) *located {
@@ -156,6 +152,20 @@ type builder struct {
 	anchors  map[string]*node
 	bomb     position // where the size limit was passed
 	problems []located
+
+	slot   *ast.MappingValueNode // whose value are the pieces, if it is set
+	pieces []piece
+	margin string // before each job of a piece
+	stuck  bool   // a piece could not be read
+}
+
+// root builds the file's root.
+func (b *builder) root(body ast.Node) (*node, []located) {
+	root := b.build(body, "the file", position{})
+	if root.size > maxNodes {
+		return nil, []located{{at: b.bomb, message: fmt.Sprintf("more than %d values, counting every use of an alias", maxNodes)}}
+	}
+	return root, b.problems
 }
 
 func (b *builder) problem(at position, format string, args ...any) {
@@ -236,32 +246,80 @@ func (b *builder) alias(from *ast.AliasNode) *node {
 	return &n
 }
 
-// mapping reads the entries, then those that merge keys bring in: a key of the
-// mapping itself goes before a merged one, an earlier merged one before a later.
+// mapping reads the entries.
 func (b *builder) mapping(n *node, values []*ast.MappingValueNode) {
+	m := b.begin(n)
+	m.add(values)
+	m.end()
+}
+
+// jobs reads the entries of all pieces.
+func (b *builder) jobs(keyAt position) *node {
+	n := &node{key: "jobs", keyAt: keyAt, size: 1}
+	m := b.begin(n)
+	for _, p := range b.pieces {
+		values, problems := p.read(b.margin)
+		if b.stuck = len(problems) > 0; b.stuck {
+			b.problems = append(b.problems, problems...)
+			break
+		}
+		if n.at.line == 0 {
+			n.at = at(values[0].Key)
+		}
+		if m.add(values); n.size > maxNodes {
+			b.bomb = at(values[0].Key)
+			break
+		}
+	}
+	m.end()
+	return n
+}
+
+// gathering are the entries of a mapping while they are read. A key of the mapping
+// itself goes before a merged one, an earlier merged one before a later.
+type gathering struct {
+	b      *builder
+	into   *node
+	line   map[string]int
+	merged []*node
+}
+
+func (b *builder) begin(n *node) *gathering {
 	n.kind = mapping
-	line := map[string]int{}
-	var merged []*node
+	return &gathering{b: b, into: n, line: map[string]int{}}
+}
+
+// add reads some of the entries.
+func (g *gathering) add(values []*ast.MappingValueNode) {
 	for _, v := range values {
 		key, keyAt := v.Key.GetToken().Value, at(v.Key)
 		if v.Key.IsMergeKey() {
-			merged = append(merged, b.build(v.Value, "<<", keyAt))
+			g.merged = append(g.merged, g.b.build(v.Value, "<<", keyAt))
 			continue
 		}
-		if !b.plainKey(v.Key) {
+		if !g.b.plainKey(v.Key) {
 			continue
 		}
-		value := b.build(v.Value, key, keyAt)
-		if first, dup := line[key]; dup {
-			b.problem(keyAt, "%q is there already, on line %d", key, first)
+		var value *node
+		if v == g.b.slot {
+			value = g.b.jobs(keyAt)
+		} else {
+			value = g.b.build(v.Value, key, keyAt)
+		}
+		g.into.grow(value)
+		if first, dup := g.line[key]; dup {
+			g.b.problem(keyAt, "%q is there already, on line %d", key, first)
 			continue
 		}
-		line[key] = keyAt.line
-		n.entries = append(n.entries, entry{key, value})
-		n.grow(value)
+		g.line[key] = keyAt.line
+		g.into.entries = append(g.into.entries, entry{key, value})
 	}
-	for _, m := range merged {
-		b.merge(n, m, line)
+}
+
+// end adds what merge keys bring in.
+func (g *gathering) end() {
+	for _, m := range g.merged {
+		g.b.merge(g.into, m, g.line)
 	}
 }
 
