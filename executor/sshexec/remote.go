@@ -100,7 +100,7 @@ func (r *remote) dial() {
 		client.Close()
 		d.err = net.ErrClosed
 	default:
-		c := &conn{remote: r, client: client, most: r.transport.opts.Sessions, idle: time.Now()}
+		c := &conn{remote: r, client: client, ended: make(chan struct{}), most: r.transport.opts.Sessions, idle: time.Now()}
 		r.conns = append(r.conns, c)
 		r.transport.wg.Go(c.keepAlive) // dial itself is waited for
 	}
@@ -156,6 +156,7 @@ func (r *remote) sessions() (n int) {
 type conn struct {
 	remote   *remote
 	client   *ssh.Client
+	ended    chan struct{}
 	sessions int       // open now
 	most     int       // how many may be
 	served   int       // opened so far
@@ -204,17 +205,16 @@ func (c *conn) release() {
 // when it has ended.
 func (c *conn) keepAlive() {
 	opts := c.remote.transport.opts
-	gone := make(chan struct{})
 	c.remote.transport.wg.Go(func() {
 		_ = c.client.Wait() // why it ended is for those whose session it took
 		c.remote.drop(c)
-		close(gone)
+		close(c.ended)
 	})
 	tick := time.NewTicker(opts.KeepAlive)
 	defer tick.Stop()
 	for {
 		select {
-		case <-gone:
+		case <-c.ended:
 			return
 		case <-tick.C:
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -27,17 +28,13 @@ type session struct {
 // open runs the line in a new session. A connection that doesn't answer in time
 // is closed, since others wait on it too; a caller that gives up leaves it be.
 func (c *conn) open(ctx context.Context, line string) (*session, error) {
-	type opening struct {
-		s   *session
-		err error
-	}
 	done := make(chan opening, 1)
 	within := c.remote.transport.opts.SessionWithin
 	late := time.AfterFunc(within, func() { c.client.Close() })
 	c.remote.transport.spawn(func() {
-		s, err := c.begin(line)
+		o := c.begun(line)
 		late.Stop()
-		done <- opening{s, err}
+		done <- o
 	})
 	select {
 	case o := <-done:
@@ -49,6 +46,36 @@ func (c *conn) open(ctx context.Context, line string) (*session, error) {
 			}
 		})
 		return nil, fmt.Errorf("%w", context.Cause(ctx))
+	}
+}
+
+// opening is a session, or why there is none.
+type opening struct {
+	s   *session
+	err error
+}
+
+// begun is begin, except that it returns soon after the connection has ended. The
+// library forgets whoever asks for a session in that very moment, and lets them wait
+// for good (golang/go#26643).
+func (c *conn) begun(line string) opening {
+	done := make(chan opening, 1)
+	go func() {
+		s, err := c.begin(line)
+		done <- opening{s, err}
+	}()
+	select {
+	case o := <-done:
+		return o
+	case <-c.ended:
+	}
+	soon := time.NewTimer(c.remote.transport.opts.AnswerWithin)
+	defer soon.Stop()
+	select {
+	case o := <-done:
+		return o
+	case <-soon.C:
+		return opening{err: fmt.Errorf("session: %w", net.ErrClosed)}
 	}
 }
 
