@@ -45,7 +45,7 @@ const (
 // layers places the packages of this module by folder. A name that ends in a
 // slash places what lies below it and has no place of its own.
 var layers = map[string]layer{
-	"crash": core, "dispatch": core, "fleet": core, "guard": core, "job": core, "run": core, "schedule": core,
+	"apart": core, "crash": core, "dispatch": core, "fleet": core, "guard": core, "job": core, "run": core, "schedule": core,
 	"executor": port, "ledger": port, "notifier": port,
 	"executor/": adapter, "fleet/": adapter, "ledger/": adapter, "notifier/": adapter,
 	"executor/guarded": shared, "executor/keeper": shared, "ledger/sqlrow": shared,

@@ -109,9 +109,9 @@ type Dispatcher struct {
 
 	mu        sync.Mutex
 	gen       *generation
-	active    map[string]*driving                  // runs driven here, by ID
-	ended     map[string]bool                      // runs whose drives ended during the sweep under way; nil without one
-	waiting   map[string]map[chan struct{}]run.Run // by job: drivers that wait for its slot, with ID and due time of their runs
+	active    map[string]*driving                // runs driven here, by ID
+	ended     map[string]bool                    // runs whose drives ended during the sweep under way; nil without one
+	waiting   map[string]map[chan struct{}]place // by job: drivers that wait for its slot
 	paused    map[string]bool
 	retired   map[string]bool              // jobs that are not in force any more
 	heard     map[string]time.Time         // lost runs: when their host is asked next
@@ -122,7 +122,9 @@ type Dispatcher struct {
 	picking   sync.Mutex                   // one least-busy pick at a time
 	starts    starts                       // those that results wait for
 	standing  atomic.Int64                 // runs whose guards stand ready before their due time
-	grants    chan struct{}                // has one for each go that is being committed
+	preparers room                         // for what is intended before it is due
+	grants    room                         // for gos that are being committed
+	ends      room                         // for what has ended
 	keeping   sync.Mutex                   // one Remember at a time
 	unkept    bool                         // the last one failed
 
@@ -158,19 +160,21 @@ func New(o Options) *Dispatcher {
 	}
 	name, _ := os.Hostname() // for people only
 	return &Dispatcher{
-		Options: o,
-		owner:   name + "-" + strings.ToLower(rand.Text()[:10]),
-		gen:     &generation{specs: map[string]*job.Job{}},
-		active:  map[string]*driving{},
-		waiting: map[string]map[chan struct{}]run.Run{},
-		paused:  map[string]bool{},
-		retired: map[string]bool{},
-		heard:   map[string]time.Time{},
-		picked:  map[string]int{},
-		grants:  make(chan struct{}, grantsAtOnce),
-		replan:  make(chan struct{}, 1),
-		outbox:  make(chan struct{}, 1),
-		alarm:   make(chan struct{}),
+		Options:   o,
+		owner:     name + "-" + strings.ToLower(rand.Text()[:10]),
+		gen:       &generation{specs: map[string]*job.Job{}},
+		active:    map[string]*driving{},
+		waiting:   map[string]map[chan struct{}]place{},
+		paused:    map[string]bool{},
+		retired:   map[string]bool{},
+		heard:     map[string]time.Time{},
+		picked:    map[string]int{},
+		preparers: make(room, roomy),
+		grants:    make(room, grantsAtOnce),
+		ends:      make(room, roomy),
+		replan:    make(chan struct{}, 1),
+		outbox:    make(chan struct{}, 1),
+		alarm:     make(chan struct{}),
 
 		receivers: o.Receivers,
 	}

@@ -22,17 +22,14 @@ import (
 //
 // A stepwise dispatcher leaves the run wherever it would have to wait, and
 // returns what keeps it from getting on; others try again until ctx is done.
-func (d *Dispatcher) drive(ctx context.Context, r run.Run, recorded chan<- struct{}) error {
+func (d *Dispatcher) drive(ctx context.Context, r *run.Run, recorded chan<- struct{}) error {
 	var once sync.Once
 	note := func() { once.Do(func() { close(recorded) }) }
 	defer note()
 	for r.State.Open() && r.Owner == d.owner {
-		err := d.contained("run", r.ID, func() (err error) {
-			r, err = d.advance(ctx, r)
-			return err
-		})
+		err := d.contained("run", r.ID, func() error { return d.advance(ctx, r) })
 		if errors.Is(err, errMistake) {
-			r, err = d.abandon(ctx, r)
+			err = d.apart(ctx, nil, r, func(r run.Run) (run.Run, error) { return d.abandon(ctx, r) })
 		}
 		if r.Version > 0 {
 			note()
@@ -49,22 +46,33 @@ func (d *Dispatcher) drive(ctx context.Context, r run.Run, recorded chan<- struc
 		if !d.rest(ctx, time.Second) {
 			return ctx.Err()
 		}
-		if stored, err := d.Ledger.Run(ctx, r.ID); err == nil {
-			r = stored
-		}
+		_ = d.apart(ctx, nil, r, func(r run.Run) (run.Run, error) {
+			if stored, err := d.Ledger.Run(ctx, r.ID); err == nil {
+				r = stored
+			}
+			return r, nil
+		})
 	}
 	return nil
 }
 
 // advance takes an open run a step further.
-func (d *Dispatcher) advance(ctx context.Context, r run.Run) (run.Run, error) {
-	switch r.State {
-	case run.Starting:
+func (d *Dispatcher) advance(ctx context.Context, r *run.Run) error {
+	switch {
+	case r.State == run.Starting:
 		return d.send(ctx, r)
-	case run.Running:
+	case r.State == run.Running:
 		return d.follow(ctx, r)
+	case d.stopping():
+		return errStopping
 	}
-	return d.launch(ctx, r)
+	if err := d.Halted(); err != nil {
+		return err
+	}
+	if d.early(r) > 0 {
+		return d.prepare(ctx, r)
+	}
+	return d.apart(ctx, nil, r, func(r run.Run) (run.Run, error) { return d.launch(ctx, r) })
 }
 
 var (
@@ -76,19 +84,9 @@ var (
 	errLater = errors.New("left to a later event")
 )
 
-// launch looks for a host for a planned run and records the intent, unless it
-// is held back, too late, or an earlier run of its job is in the way. A run that
-// has yet to come due is prepared.
+// launch looks for a host for a planned run that has come due and records the
+// intent, unless it is held back, too late, or an earlier run of its job is in the way.
 func (d *Dispatcher) launch(ctx context.Context, r run.Run) (run.Run, error) {
-	if d.stopping() {
-		return r, errStopping
-	}
-	if err := d.Halted(); err != nil {
-		return r, err
-	}
-	if d.early(r) > 0 {
-		return d.prepare(ctx, r)
-	}
 	if wait := r.NotBefore.Sub(d.now()); wait > 0 {
 		return d.hold(ctx, r, run.Wait{Until: r.NotBefore, Reason: r.Reason}, nil, wait)
 	}
@@ -171,17 +169,17 @@ func (d *Dispatcher) attempt(ctx context.Context, j job.Job, r run.Run, host fle
 // follow waits for the end of a running attempt and records it. A host that
 // stays out of reach until well after the command's own timeout makes the run
 // lost.
-func (d *Dispatcher) follow(ctx context.Context, r run.Run) (run.Run, error) {
+func (d *Dispatcher) follow(ctx context.Context, r *run.Run) error {
 	a := r.Attempt()
 	host, err := hostOf(a)
 	if err != nil {
-		return d.apply(ctx, r, run.Vanished{N: a.N, Reason: err.Error()})
+		return d.vanish(ctx, r, a.N, err.Error())
 	}
-	at := attemptOf(&r, a.N, host)
+	at := attemptOf(r, a.N, host)
 	if d.Stepwise {
-		return d.look(ctx, r, host, at)
+		return d.apart(ctx, nil, r, func(r run.Run) (run.Run, error) { return d.look(ctx, r, host, at) })
 	}
-	over := d.over(r)
+	over := d.over(*r)
 	wctx, cancel := context.WithDeadline(ctx, over)
 	defer cancel()
 	if r.Cancel != "" {
@@ -191,13 +189,20 @@ func (d *Dispatcher) follow(ctx context.Context, r run.Run) (run.Run, error) {
 	switch {
 	case err == nil:
 		d.starts.goFirst(ctx)
-		return d.conclude(ctx, r, a.N, res)
+		return d.apart(ctx, d.ends, r, func(r run.Run) (run.Run, error) { return d.conclude(ctx, r, a.N, res) })
 	case ctx.Err() != nil:
-		return r, ctx.Err()
+		return ctx.Err()
 	case !d.now().Before(over):
-		return d.apply(ctx, r, run.Vanished{N: a.N, Reason: fmt.Sprintf("host %s did not answer: %v", a.Host, err)})
+		return d.vanish(ctx, r, a.N, fmt.Sprintf("host %s did not answer: %v", a.Host, err))
 	}
-	return r, err
+	return err
+}
+
+// vanish records that the end of attempt n can't be known.
+func (d *Dispatcher) vanish(ctx context.Context, r *run.Run, n int, reason string) error {
+	return d.apart(ctx, nil, r, func(r run.Run) (run.Run, error) {
+		return d.apply(ctx, r, run.Vanished{N: n, Reason: reason})
+	})
 }
 
 // over is when a running attempt's guard must have ended it, with room for an

@@ -12,6 +12,7 @@ import (
 type driving struct {
 	recorded chan struct{} // closed once the run is in the ledger
 	adopted  bool          // it became this dispatcher's own, which its driver may not have seen
+	settled  bool          // it is on record as this dispatcher's own, and nobody wants it to end
 }
 
 // start drives a run in a goroutine of its own, unless one does already. The
@@ -36,13 +37,17 @@ func (d *Dispatcher) start(ctx context.Context, r run.Run) (recorded <-chan stru
 		close(c)
 		return c
 	}
-	d.active[r.ID] = &driving{recorded: c}
+	d.active[r.ID] = &driving{recorded: c, settled: r.Version > 0 && d.settled(r)}
 	d.drivers.Go(func() {
 		defer d.done(r.ID)
-		_ = d.drive(d.work, r, c)
+		_ = d.drive(d.work, &r, c)
 	})
 	return c
 }
+
+// settled reports whether the run as it is stored is one that a sweep has nothing to do
+// about as long as it is driven here.
+func (d *Dispatcher) settled(r run.Run) bool { return r.Owner == d.owner && r.Cancel == "" }
 
 // takeUp starts a run that has just become this dispatcher's own. A driver that it
 // has already may be about to leave it to the former owner: then it gets another one.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
+	"github.com/solocron/solocron/apart"
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/run"
 )
@@ -20,10 +20,12 @@ var errMistake = errors.New("solocron made a mistake; please report what its log
 // contained calls f and turns its panic into errMistake.
 func (d *Dispatcher) contained(what, id string, f func() error) (err error) {
 	defer func() {
-		if cause := recover(); cause != nil {
-			d.Log.Error("a mistake in solocron", what, id, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
-			err = errMistake
+		cause := recover()
+		if cause == nil {
+			return
 		}
+		d.Log.Error("a mistake in solocron", what, id, "panic", fmt.Sprint(cause), "stack", string(apart.Stack(cause)))
+		err = errMistake
 	}()
 	return f()
 }

@@ -31,7 +31,7 @@ func (d *Dispatcher) overlap(ctx context.Context, j job.Job, r run.Run, holder s
 			return r, err
 		}
 	}
-	switch early := d.early(h) > 0; {
+	switch early := d.early(&h) > 0; {
 	case early && h.State == run.Starting:
 		return d.overtake(ctx, j, r, h)
 	case early && h.State == run.Planned: // its attempt was just taken back
@@ -74,27 +74,36 @@ func (d *Dispatcher) ahead(ctx context.Context, j job.Job, r run.Run) (string, e
 	if j.Overlap != job.BufferOne && j.Overlap != job.BufferAll || len(r.Attempts) > 0 {
 		return "", nil
 	}
-	if first, ok := d.firstInLine(j.Name); ok && before(first, r) {
-		return first.ID, nil
+	mine := placeOf(r)
+	if first, ok := d.firstInLine(j.Name); ok && first.before(mine) {
+		return first.id, nil
 	}
 	planned, err := d.Ledger.Runs(ctx, ledger.Query{Job: j.Name, States: []run.State{run.Planned}})
 	if err != nil {
 		return "", err
 	}
 	for _, p := range slices.Backward(planned) { // the oldest is last
-		if before(p, r) {
+		if placeOf(p).before(mine) {
 			return p.ID, nil
 		}
 	}
 	return "", nil
 }
 
+// place is where a run of a job stands in line.
+type place struct {
+	id  string
+	due time.Time
+}
+
+func placeOf(r run.Run) place { return place{r.ID, r.Due} }
+
 // before orders runs of one job by due time, and within a second by ID.
-func before(a, b run.Run) bool {
-	if c := a.Due.Compare(b.Due); c != 0 {
+func (a place) before(b place) bool {
+	if c := a.due.Compare(b.due); c != 0 {
 		return c < 0
 	}
-	return a.ID < b.ID
+	return a.id < b.id
 }
 
 // queue lets a run wait behind one that waits already, or ends it if the
@@ -113,7 +122,7 @@ func (d *Dispatcher) replace(ctx context.Context, j job.Job, r run.Run) (run.Run
 		return r, err
 	}
 	for _, o := range open {
-		if o.ID == r.ID || before(r, o) || o.Cancel != "" {
+		if o.ID == r.ID || placeOf(r).before(placeOf(o)) || o.Cancel != "" {
 			continue
 		}
 		kill := j.Overlap == job.TerminateOther
@@ -132,7 +141,7 @@ func (d *Dispatcher) replace(ctx context.Context, j job.Job, r run.Run) (run.Run
 // run as it stands then. A run that was not in the ledger before does not rest
 // yet: the job's next due time waits for its record.
 func (d *Dispatcher) hold(ctx context.Context, r run.Run, w run.Wait, detail *ledger.Detail, most time.Duration) (run.Run, error) {
-	poke, leave := d.join(r)
+	poke, leave := d.join(&r)
 	defer leave()
 	if r.Version == 0 || r.Reason != w.Reason || !r.NotBefore.Equal(w.Until) {
 		held, err := d.write(ctx, r, w, ledger.Slot{}, detail)
@@ -164,27 +173,28 @@ func (d *Dispatcher) hold(ctx context.Context, r run.Run, w run.Wait, detail *le
 
 // join makes the driver of a run one of those who are woken when something
 // happens to its job's runs.
-func (d *Dispatcher) join(r run.Run) (poke <-chan struct{}, leave func()) {
+func (d *Dispatcher) join(r *run.Run) (poke <-chan struct{}, leave func()) {
+	jobName, p := r.Job, place{r.ID, r.Due}
 	c := make(chan struct{}, 1)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.waiting[r.Job] == nil {
-		d.waiting[r.Job] = map[chan struct{}]run.Run{}
+	if d.waiting[jobName] == nil {
+		d.waiting[jobName] = map[chan struct{}]place{}
 	}
-	d.waiting[r.Job][c] = run.Run{ID: r.ID, Due: r.Due} // its place in line
+	d.waiting[jobName][c] = p
 	return c, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		delete(d.waiting[r.Job], c)
-		if len(d.waiting[r.Job]) == 0 {
-			delete(d.waiting, r.Job)
+		delete(d.waiting[jobName], c)
+		if len(d.waiting[jobName]) == 0 {
+			delete(d.waiting, jobName)
 		}
 	}
 }
 
 // firstInLine is the ID and due time of the job's run that waits here and came
 // due before the others.
-func (d *Dispatcher) firstInLine(jobName string) (first run.Run, ok bool) {
+func (d *Dispatcher) firstInLine(jobName string) (first place, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	first, _, ok = d.first(jobName)
@@ -192,10 +202,10 @@ func (d *Dispatcher) firstInLine(jobName string) (first run.Run, ok bool) {
 }
 
 // first is firstInLine with what wakes its driver. d.mu is held.
-func (d *Dispatcher) first(jobName string) (first run.Run, poke chan struct{}, ok bool) {
-	for c, r := range d.waiting[jobName] {
-		if !ok || before(r, first) {
-			first, poke, ok = r, c, true
+func (d *Dispatcher) first(jobName string) (first place, poke chan struct{}, ok bool) {
+	for c, p := range d.waiting[jobName] {
+		if !ok || p.before(first) {
+			first, poke, ok = p, c, true
 		}
 	}
 	return first, poke, ok

@@ -49,7 +49,7 @@ func (d *Dispatcher) preparing() time.Duration {
 // for others. One that came due once and began is not held up by a clock that
 // was set back, nor is any where nothing is prepared: there a run is made when it
 // is due.
-func (d *Dispatcher) early(r run.Run) time.Duration {
+func (d *Dispatcher) early(r *run.Run) time.Duration {
 	if d.preparing() == 0 || r.Trigger != run.Scheduled || r.Begun() {
 		return 0
 	}
@@ -59,11 +59,16 @@ func (d *Dispatcher) early(r run.Run) time.Duration {
 // prepare takes a run that has yet to come due as far as it gets without
 // anybody's being in the way, or else waits for its due time. It returns early
 // when something happens to its job's runs, for another try.
-func (d *Dispatcher) prepare(ctx context.Context, r run.Run) (run.Run, error) {
+func (d *Dispatcher) prepare(ctx context.Context, r *run.Run) error {
 	poke, leave := d.join(r)
 	defer leave()
-	if next, ok, err := d.intendEarly(ctx, r); ok || err != nil {
-		return next, err
+	intended := false
+	err := d.apart(ctx, d.preparers, r, func(r run.Run) (_ run.Run, err error) {
+		r, intended, err = d.intendEarly(ctx, r)
+		return r, err
+	})
+	if intended || err != nil {
+		return err
 	}
 	timer := time.NewTimer(min(d.early(r), maxSleep))
 	defer timer.Stop()
@@ -71,10 +76,15 @@ func (d *Dispatcher) prepare(ctx context.Context, r run.Run) (run.Run, error) {
 	case <-timer.C:
 	case <-poke:
 	case <-d.stop:
-		return r, errStopping
+		return errStopping
 	case <-ctx.Done():
-		return r, ctx.Err()
+		return ctx.Err()
 	}
+	return d.apart(ctx, nil, r, func(r run.Run) (run.Run, error) { return d.waited(ctx, r) })
+}
+
+// waited looks at a run that waited for its due time, or until something happened.
+func (d *Dispatcher) waited(ctx context.Context, r run.Run) (run.Run, error) {
 	if r.Version > 0 {
 		stored, err := d.Ledger.Run(ctx, r.ID)
 		if err != nil || stored.State != run.Planned {
@@ -82,7 +92,7 @@ func (d *Dispatcher) prepare(ctx context.Context, r run.Run) (run.Run, error) {
 		}
 		r = stored
 	}
-	if d.early(r) > 0 {
+	if d.early(&r) > 0 {
 		return r, nil
 	}
 	return d.renew(ctx, r)
@@ -93,7 +103,7 @@ func (d *Dispatcher) prepare(ctx context.Context, r run.Run) (run.Run, error) {
 // waiting.
 func (d *Dispatcher) intendEarly(ctx context.Context, r run.Run) (_ run.Run, ok bool, _ error) {
 	patient, can := d.Executor.(executor.Patient)
-	if !can || r.Version > 0 || !r.NotBefore.IsZero() || d.isPaused(r.Job) || d.isRetired(r.Job) {
+	if !can || r.Version > 0 || d.early(&r) <= 0 || !r.NotBefore.IsZero() || d.isPaused(r.Job) || d.isRetired(r.Job) {
 		return r, false, nil
 	}
 	j, err := d.spec(ctx, r.Spec)
@@ -155,39 +165,49 @@ func (d *Dispatcher) owes(r run.Run) (j job.Job, hash string, ok bool) {
 // await holds the go of a prepared attempt back until the run comes due, and then
 // sees whether its guard would hear it. The error is why the attempt must not start,
 // and the run is as it is stored then.
-func (d *Dispatcher) await(ctx context.Context, r run.Run, host fleet.Host) (run.Run, error) {
+func (d *Dispatcher) await(ctx context.Context, r *run.Run, host *fleet.Host) error {
 	poke, leave := d.join(r)
 	defer leave()
 	early := min(goEarly+time.Duration(d.standing.Add(1))*goTakes, goMargin).Truncate(time.Millisecond) // as now is
 	defer d.standing.Add(-1)
 	for wait := d.early(r) - early; wait > 0; wait = d.early(r) - early {
 		if wait > 2*d.Ahead {
-			return r, errTakenBack // the clock was set back
+			return errTakenBack // the clock was set back
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-poke:
-			stored, err := d.Ledger.Run(ctx, r.ID)
-			if err == nil && stored.Version != r.Version {
+			if d.changed(ctx, r) {
 				timer.Stop()
-				return stored, errTakenBack
+				return errTakenBack
 			}
 		case <-d.stop:
 			timer.Stop()
-			return r, errStopping
+			return errStopping
 		case <-ctx.Done():
 			timer.Stop()
-			return r, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 		timer.Stop()
 	}
 	if patient, ok := d.Executor.(executor.Patient); ok {
-		if err := patient.Listens(ctx, host, attemptOf(&r, r.Attempt().N, host)); err != nil {
-			return r, fmt.Errorf("%w: %w", errTakenBack, err)
+		if err := patient.Listens(ctx, *host, attemptOf(r, r.Attempt().N, *host)); err != nil {
+			return fmt.Errorf("%w: %w", errTakenBack, err)
 		}
 	}
-	return r, nil
+	return nil
+}
+
+// changed reports whether the run was written to by somebody else, and reads that.
+func (d *Dispatcher) changed(ctx context.Context, r *run.Run) (yes bool) {
+	_ = d.apart(ctx, nil, r, func(r run.Run) (run.Run, error) {
+		if stored, err := d.Ledger.Run(ctx, r.ID); err == nil && stored.Version != r.Version {
+			r, yes = stored, true
+		}
+		return r, nil
+	})
+	return yes
 }
 
 // startable reports whether a prepared attempt is what would be started now.

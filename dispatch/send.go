@@ -17,25 +17,36 @@ import (
 // send brings the order of a starting run to its host. The go is committed
 // while the guard stands ready, and only then told to it: both when the run has
 // come due.
-func (d *Dispatcher) send(ctx context.Context, r run.Run) (run.Run, error) {
+func (d *Dispatcher) send(ctx context.Context, r *run.Run) error {
 	if err := d.Halted(); err != nil {
-		return r, err
+		return err
 	}
-	host, order, err := d.order(ctx, r)
-	if err == nil {
-		err = d.protect(ctx, r, host)
-	}
-	if err != nil {
-		return d.apply(ctx, r, run.Refused{N: r.Attempt().N, Proof: err.Error(), Revoked: d.early(r) > 0})
-	}
-	granted := r
-	err = d.starts.first(func(due func()) error {
-		return d.Executor.Start(ctx, host, order, func(ctx context.Context) (err error) {
-			granted, err = d.grant(ctx, r, host, due)
-			return err
-		})
+	var s *start
+	err := d.apart(ctx, nil, r, func(r run.Run) (run.Run, error) {
+		host, order, err := d.order(ctx, r)
+		if err == nil {
+			err = d.protect(ctx, r, host)
+		}
+		if err != nil {
+			return d.apply(ctx, r, run.Refused{N: r.Attempt().N, Proof: err.Error(), Revoked: d.early(&r) > 0})
+		}
+		s = &start{host, order, r}
+		return r, nil
 	})
-	return d.sent(ctx, r, granted, host.ID, err)
+	if err != nil || s == nil {
+		return err
+	}
+	err = d.starts.first(func(due func()) error {
+		return d.Executor.Start(ctx, s.host, s.order, func(ctx context.Context) error { return d.grant(ctx, s, due) })
+	})
+	return d.apart(ctx, nil, r, func(was run.Run) (run.Run, error) { return d.sent(ctx, was, s.granted, s.host.ID, err) })
+}
+
+// start is an attempt on its way.
+type start struct {
+	host    fleet.Host
+	order   guard.Order
+	granted run.Run // as its grant left it
 }
 
 // sent goes on from what became of a start on the host, with the run as it was
@@ -67,32 +78,31 @@ func (d *Dispatcher) sent(ctx context.Context, was, granted run.Run, host string
 		}
 		// Whatever keeps an attempt from starting before it is due is nothing
 		// against the host.
-		back := errors.Is(err, errStopping) || errors.Is(err, errTakenBack) || d.early(was) > 0
+		back := errors.Is(err, errStopping) || errors.Is(err, errTakenBack) || d.early(&was) > 0
 		return d.apply(ctx, granted, run.Refused{N: n, Proof: proof.Reason(), Revoked: back})
 	}
 	return granted, err
 }
 
-// grant commits the go of a starting run once it has come due, which it tells, and
-// returns the run as it stands then.
-func (d *Dispatcher) grant(ctx context.Context, r run.Run, host fleet.Host, due func()) (run.Run, error) {
+// grant commits the go of a starting run once it has come due, which it tells.
+func (d *Dispatcher) grant(ctx context.Context, s *start, due func()) error {
+	r := &s.granted
 	prepared := d.early(r) > 0
 	if prepared {
-		if stored, err := d.await(ctx, r, host); err != nil {
-			return stored, err
+		if err := d.await(ctx, r, &s.host); err != nil {
+			return err
 		}
 	}
 	due()
-	granted, err := d.commit(ctx, r, host, prepared)
-	if err != nil {
-		return granted, err
+	if err := d.commit(ctx, r, &s.host, prepared); err != nil {
+		return err
 	}
 	// The go stands, so that nothing ends this wait. A clock may run slow; one that
 	// was set back is not waited for.
-	for tries := 5; tries > 0 && d.early(r) > 0; tries-- {
-		time.Sleep(min(d.early(r), goMargin))
+	for tries := 5; prepared && tries > 0 && d.now().Before(r.Due); tries-- {
+		time.Sleep(min(r.Due.Sub(d.now()), goMargin))
 	}
-	return granted, nil
+	return nil
 }
 
 // grantsAtOnce is how many gos are committed together at most. Those that have theirs
@@ -100,29 +110,25 @@ func (d *Dispatcher) grant(ctx context.Context, r run.Run, host fleet.Host, due 
 const grantsAtOnce = 128
 
 // commit records the go of a starting run, if its attempt should still start.
-func (d *Dispatcher) commit(ctx context.Context, r run.Run, host fleet.Host, prepared bool) (run.Run, error) {
+func (d *Dispatcher) commit(ctx context.Context, r *run.Run, host *fleet.Host, prepared bool) error {
 	ctx, cancel := context.WithTimeout(ctx, grantWithin)
 	defer cancel()
-	select {
-	case d.grants <- struct{}{}:
-		defer func() { <-d.grants }()
-	case <-ctx.Done():
-		return r, context.Cause(ctx)
-	}
-	if d.stopping() {
-		return r, errStopping
-	}
-	if err := d.Halted(); err != nil {
-		return r, err
-	}
-	if prepared && !d.startable(ctx, r, host) {
-		return r, errTakenBack
-	}
-	granted, err := d.apply(ctx, r, run.Go{N: r.Attempt().N})
-	if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {
-		return granted, fmt.Errorf("run %s is %s by now", r.ID, granted.State)
-	}
-	return granted, err
+	return d.apart(ctx, d.grants, r, func(r run.Run) (run.Run, error) {
+		if d.stopping() {
+			return r, errStopping
+		}
+		if err := d.Halted(); err != nil {
+			return r, err
+		}
+		if prepared && !d.startable(ctx, r, *host) {
+			return r, errTakenBack
+		}
+		granted, err := d.apply(ctx, r, run.Go{N: r.Attempt().N})
+		if err == nil && (granted.State != run.Running || granted.Owner != d.owner) {
+			err = fmt.Errorf("run %s is %s by now", r.ID, granted.State)
+		}
+		return granted, err
+	})
 }
 
 // throttled takes an attempt back that was never sent, and holds the run back

@@ -85,7 +85,7 @@ func (d *Dispatcher) News(ctx context.Context, id string) error {
 // step drives a run as far as it goes without waiting.
 func (d *Dispatcher) step(ctx context.Context, r run.Run) error {
 	r.Owner = d.owner
-	if err := d.drive(ctx, r, make(chan struct{})); err != nil {
+	if err := d.drive(ctx, &r, make(chan struct{})); err != nil {
 		return fmt.Errorf("run %s: %w", r.ID, err)
 	}
 	return nil

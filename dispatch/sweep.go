@@ -39,7 +39,7 @@ func (d *Dispatcher) sweepOnce(ctx context.Context) error {
 	}
 	defer d.watchEnds()()
 	states := []run.State{run.Planned, run.Starting, run.Running, run.Lost}
-	unfinished, err := d.Ledger.Runs(ctx, ledger.Query{States: states})
+	unfinished, err := d.Ledger.Runs(ctx, ledger.Query{States: states, Without: d.driven()})
 	if err != nil {
 		return err
 	}
@@ -60,6 +60,23 @@ func (d *Dispatcher) sweepOnce(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// driven are the runs that a sweep has nothing to do about, where nobody else can have
+// written to them.
+func (d *Dispatcher) driven() map[string]bool {
+	if !d.Sole {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	ids := make(map[string]bool, len(d.active))
+	for id, driven := range d.active {
+		if driven.settled {
+			ids[id] = true
+		}
+	}
+	return ids
 }
 
 // watchEnds has the drives that end from now on known to [Dispatcher.movedOn],

@@ -94,3 +94,39 @@ func TestSweepAdoptsWhatThePlanLeaves(t *testing.T) {
 		})
 	}
 }
+
+// listed counts the runs that sweeps have read.
+type listed struct {
+	ledger.Ledger
+	n atomic.Int64
+}
+
+func (l *listed) Runs(ctx context.Context, q ledger.Query) ([]run.Run, error) {
+	all, err := l.Ledger.Runs(ctx, q)
+	if slices.Contains(q.States, run.Lost) {
+		l.n.Add(int64(len(all)))
+	}
+	return all, err
+}
+
+// A scheduler that is alone on its ledger does not read what it drives: with thousands
+// of runs under way that would be most of what it does.
+func TestSweepDoesNotReadWhatIsDriven(t *testing.T) {
+	inWorld(t, []string{"web-1"}, func(t *testing.T, w *world) {
+		l := &listed{Ledger: w.ledger}
+		w.ledger = l
+		w.hosts.command = func(guard.Order) (time.Duration, int) { return 50 * time.Minute, 0 }
+		d := w.start(aJob("a", "1 * * * *"), aJob("b", "1 * * * *"))
+		pass(30 * time.Minute)
+		if n, open := l.n.Load(), len(w.states("a"))+len(w.states("b")); n != 0 || open != 2 {
+			t.Errorf("sweeps read %d runs, with %d under way", n, open)
+		}
+		d.end() // and leaves them to run on
+		d = w.start()
+		pass(time.Minute)
+		if n := l.n.Load(); n == 0 {
+			t.Error("what the one before left was not read")
+		}
+		d.end()
+	})
+}

@@ -134,6 +134,11 @@ func same(stored, want run.Run) bool {
 
 // written tells those who wait for it that a change is in the ledger.
 func (d *Dispatcher) written(was, r run.Run, effects []run.Effect) {
+	d.mu.Lock()
+	if driven := d.active[r.ID]; driven != nil {
+		driven.settled = d.settled(r)
+	}
+	d.mu.Unlock()
 	switch {
 	case slices.Contains(effects, run.Free):
 		d.free(r)

@@ -50,6 +50,10 @@ func NewReader(r io.Reader) *Reader {
 	return &Reader{from: r, r: bufio.NewReaderSize(r, firstLine), size: firstLine}
 }
 
+// Await returns when the guard has said something, or has nothing more to say: what
+// it is, or why, is for Next. Many may wait for long, and Next takes more of the stack.
+func (r *Reader) Await() { _, _ = r.r.Peek(1) }
+
 // slice returns the next line with its end, of at most maxLine bytes. It is valid
 // until the next read.
 func (r *Reader) slice() ([]byte, error) {

@@ -184,6 +184,9 @@ type Query struct {
 	Since  time.Time // due at or after
 	Until  time.Time // due before
 	Limit  int       // 0 for all
+	// Without are runs, by ID, that the caller knows: they are left out, most of them
+	// unread. Not with Limit.
+	Without map[string]bool
 }
 
 // JobSpec is a job as it stands in the file.

@@ -77,12 +77,12 @@ var protections = []protection{
 	},
 	{
 		"a prepared run starts when it is due, not before", "dispatch/send.go",
-		"tries > 0 && d.early(r) > 0; tries--", "false; tries--",
+		"prepared && tries > 0 &&", "false &&",
 		[]string{"-run", "TestPrepared", "./dispatch"},
 	},
 	{
 		"a prepared attempt is what would be started now", "dispatch/send.go",
-		"if prepared && !d.startable(ctx, r, host) {", "if false {",
+		"if prepared && !d.startable(ctx, r, *host) {", "if false {",
 		[]string{"-run", "TestPrepared", "./dispatch"},
 	},
 	{

@@ -36,19 +36,25 @@ func (e *Executor) follow(h fleet.Host, a guard.Attempt, s Session, talk *guard.
 	f := &following{of: where{h.ID, a}, done: make(chan struct{})}
 	e.wg.Go(func() {
 		stop := context.AfterFunc(e.quit, func() { s.Close() })
-		outcome := e.listen(s, talk, func() { e.started(f) })
-		f.result, f.heard = outcome.Result(), outcome.Ended()
+		talk.Await()
+		e.hear(f, h, s, talk)
 		stop()
-		s.Close()
 		left(errLeft)
-		e.started(f)
-		if f.heard && e.opts.Dir != nil && outcome.Kept() {
-			f.result.Output = e.kept(h, a, f.result.Output)
-		}
 		close(f.done)
 		time.AfterFunc(forget, func() { e.drop(f) })
 	})
 	return f
+}
+
+// hear listens to the end of the conversation.
+func (e *Executor) hear(f *following, h fleet.Host, s Session, talk *guard.Reader) {
+	outcome := e.listen(s, talk, func() { e.started(f) })
+	f.result, f.heard = outcome.Result(), outcome.Ended()
+	s.Close()
+	e.started(f)
+	if f.heard && e.opts.Dir != nil && outcome.Kept() {
+		f.result.Output = e.kept(h, f.of.at, f.result.Output)
+	}
 }
 
 // started lets the next command start, unless this one's place is free already.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/solocron/solocron/apart"
 	"github.com/solocron/solocron/crash"
 	"github.com/solocron/solocron/executor"
 	"github.com/solocron/solocron/fleet"
@@ -29,19 +30,11 @@ func (e *Executor) Start(ctx context.Context, h fleet.Host, o guard.Order, grant
 	if err != nil {
 		return &executor.NotStarted{Proof: noGo, Err: err}
 	}
-	s, err := e.transport.Open(ctx, h, guard.VerbStart)
-	if err != nil {
-		release()
-		return &executor.NotStarted{Proof: noGo, Err: err}
-	}
-	talk := guard.NewReader(s)
-	err = e.ready(ctx, s, talk, wire)
+	var s Session
+	var talk *guard.Reader
+	apart.Do(func() { s, talk, err = e.open(ctx, h, o, wire) })
 	release()
-	if errors.Is(err, executor.ErrDelivered) {
-		err = e.delivered(ctx, h, o, err)
-	}
 	if err != nil {
-		s.Close()
 		return err
 	}
 	there, left := context.WithCancelCause(ctx)
@@ -54,6 +47,24 @@ func (e *Executor) Start(ctx context.Context, h fleet.Host, o guard.Order, grant
 		s.Close()
 	}
 	return err
+}
+
+// open brings the order to a guard that stands ready then.
+func (e *Executor) open(ctx context.Context, h fleet.Host, o guard.Order, wire []byte) (Session, *guard.Reader, error) {
+	s, err := e.transport.Open(ctx, h, guard.VerbStart)
+	if err != nil {
+		return nil, nil, &executor.NotStarted{Proof: noGo, Err: err}
+	}
+	talk := guard.NewReader(s)
+	err = e.ready(ctx, s, talk, wire)
+	if errors.Is(err, executor.ErrDelivered) {
+		err = e.delivered(ctx, h, o, err)
+	}
+	if err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	return s, talk, nil
 }
 
 // Holds reports whether a guard may be kept waiting. See [executor.Patient].

@@ -102,7 +102,7 @@ func (l *Ledger) Busy(ctx context.Context) (map[string]int, error) {
 
 // selects reports whether the query asks for the run.
 func selects(q ledger.Query, r run.Run) bool {
-	return (q.Job == "" || r.Job == q.Job) && (q.Owner == "" || r.Owner == q.Owner) &&
+	return !q.Without[r.ID] && (q.Job == "" || r.Job == q.Job) && (q.Owner == "" || r.Owner == q.Owner) &&
 		(len(q.States) == 0 || slices.Contains(q.States, r.State)) &&
 		(q.Since.IsZero() || !r.Due.Before(q.Since)) && (q.Until.IsZero() || r.Due.Before(q.Until))
 }

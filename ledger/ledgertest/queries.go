@@ -65,6 +65,8 @@ func selectByField(t *testing.T, l ledger.Ledger) {
 		"until excludes":      {ledger.Query{Until: due(2)}, []string{a1}},
 		"since and until":     {ledger.Query{Since: due(2), Until: due(4), Limit: 2}, []string{a3, a2}},
 		"everything at once":  {ledger.Query{Job: "a", States: []run.State{run.Failed}, Owner: "x", Since: due(1), Until: due(2), Limit: 1}, []string{a1}},
+		"without some":        {ledger.Query{Without: map[string]bool{a2: true, b4: true, "other": true}}, []string{a3, b2, a1}},
+		"open without some":   {ledger.Query{States: []run.State{run.Planned, run.Lost}, Without: map[string]bool{a3: true}}, []string{b4}},
 		"everything but none": {ledger.Query{Job: "a", States: []run.State{run.Failed}, Owner: "y"}, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -212,7 +212,7 @@ func (l *Ledger) latest(q ledger.Query) (found []*record) {
 }
 
 func selects(q ledger.Query, row *record) bool {
-	return (q.Job == "" || row.Job == q.Job) && (q.Owner == "" || row.Owner == q.Owner) &&
+	return !q.Without[row.ID] && (q.Job == "" || row.Job == q.Job) && (q.Owner == "" || row.Owner == q.Owner) &&
 		(len(q.States) == 0 || slices.Contains(q.States, run.State(row.State))) &&
 		(q.Since.IsZero() || row.Due >= q.Since.UnixMilli()) && (q.Until.IsZero() || row.Due < q.Until.UnixMilli())
 }

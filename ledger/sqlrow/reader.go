@@ -3,6 +3,7 @@ package sqlrow
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -83,6 +84,9 @@ func (r *Reader) Runs(ctx context.Context, q ledger.Query) ([]run.Run, error) {
 		var id, body string
 		if err := scan(&due, &id, &body); err != nil {
 			return run.Run{}, err
+		}
+		if q.Without[id] {
+			return run.Run{}, errLeftOut
 		}
 		return decodeRun(id, body)
 	})
@@ -202,6 +206,9 @@ func ScanNotice(scan func(dest ...any) error) (ledger.Notice, error) {
 	return n, err
 }
 
+// errLeftOut is how collect is told to go on without a row.
+var errLeftOut = errors.New("left out")
+
 // collect runs a query and reads every row.
 func collect[T any](ctx context.Context, r *Reader, op, query string, args []any, read func(scanner) (T, error)) ([]T, error) {
 	if r.Timeout > 0 {
@@ -217,10 +224,13 @@ func collect[T any](ctx context.Context, r *Reader, op, query string, args []any
 	all := []T{}
 	for rows.Next() {
 		v, err := read(rows.Scan)
-		if err != nil {
+		switch {
+		case errors.Is(err, errLeftOut):
+		case err != nil:
 			return nil, r.Explain(op, err)
+		default:
+			all = append(all, v)
 		}
-		all = append(all, v)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, r.Explain(op, because(ctx, err))
