@@ -2,7 +2,6 @@ package apart
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"testing"
 
@@ -21,11 +20,11 @@ func TestDo(t *testing.T) {
 
 // A panic arrives where it can be recovered, and says where it was.
 func TestPanicArrives(t *testing.T) {
-	cause := errors.New("out of range")
+	const cause = "out of range"
 	defer func() {
 		recovered := recover()
 		p, ok := recovered.(*Panic)
-		if !ok || p.Cause != error(cause) || fmt.Sprint(p) != "out of range" {
+		if !ok || p.Cause != cause || fmt.Sprint(p) != cause {
 			t.Fatalf("recovered %#v", recovered)
 		}
 		if !bytes.Contains(Stack(recovered), []byte("apart.deep(")) {
@@ -39,4 +38,4 @@ func TestPanicArrives(t *testing.T) {
 }
 
 //go:noinline
-func deep(cause error) { panic(cause) }
+func deep(cause any) { panic(cause) }
