@@ -175,7 +175,11 @@ func (e *Executor) handOver(f *following, s Session, o guard.Order) error {
 	defer late.Stop()
 	crash.Before("guard", "word of go")
 	if _, err := io.WriteString(s, o.Go(time.Now())); err != nil {
-		e.started(f)
+		s.Close()
+		<-f.done
+		if f.heard {
+			return nil // a guard that has told its end has heard the go, or needs none
+		}
 		e.drop(f)
 		return fmt.Errorf("go for %s on %s may have been heard: %w", o.Attempt.Dir(), o.Host, err)
 	}
