@@ -11,10 +11,10 @@ import (
 // keeps its run by reference and its calls few while it waits; whatever goes deeper is
 // done apart.
 
-// room is how many may be apart at once for the same reason. Each waits for the ledger,
-// which takes so many together.
+// room is how many may be apart at once for the same reason.
 type room chan struct{}
 
+// roomy is room for those that wait for the ledger alone, which writes so many together.
 const roomy = 256
 
 // apart lets f take the run further, once there is room, on a stack of its own. No room

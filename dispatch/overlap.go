@@ -74,7 +74,7 @@ func (d *Dispatcher) ahead(ctx context.Context, j job.Job, r run.Run) (string, e
 	if j.Overlap != job.BufferOne && j.Overlap != job.BufferAll || len(r.Attempts) > 0 {
 		return "", nil
 	}
-	mine := placeOf(r)
+	mine := placeOf(&r)
 	if first, ok := d.firstInLine(j.Name); ok && first.before(mine) {
 		return first.id, nil
 	}
@@ -83,7 +83,7 @@ func (d *Dispatcher) ahead(ctx context.Context, j job.Job, r run.Run) (string, e
 		return "", err
 	}
 	for _, p := range slices.Backward(planned) { // the oldest is last
-		if placeOf(p).before(mine) {
+		if placeOf(&p).before(mine) {
 			return p.ID, nil
 		}
 	}
@@ -96,7 +96,7 @@ type place struct {
 	due time.Time
 }
 
-func placeOf(r run.Run) place { return place{r.ID, r.Due} }
+func placeOf(r *run.Run) place { return place{r.ID, r.Due} }
 
 // before orders runs of one job by due time, and within a second by ID.
 func (a place) before(b place) bool {
@@ -122,7 +122,7 @@ func (d *Dispatcher) replace(ctx context.Context, j job.Job, r run.Run) (run.Run
 		return r, err
 	}
 	for _, o := range open {
-		if o.ID == r.ID || placeOf(r).before(placeOf(o)) || o.Cancel != "" {
+		if o.ID == r.ID || placeOf(&r).before(placeOf(&o)) || o.Cancel != "" {
 			continue
 		}
 		kill := j.Overlap == job.TerminateOther
@@ -174,7 +174,7 @@ func (d *Dispatcher) hold(ctx context.Context, r run.Run, w run.Wait, detail *le
 // join makes the driver of a run one of those who are woken when something
 // happens to its job's runs.
 func (d *Dispatcher) join(r *run.Run) (poke <-chan struct{}, leave func()) {
-	jobName, p := r.Job, place{r.ID, r.Due}
+	jobName, p := r.Job, placeOf(r)
 	c := make(chan struct{}, 1)
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -63,7 +63,7 @@ type lateNo struct {
 func (l lateNo) Write(ctx context.Context, changes ...ledger.Change) ([]ledger.Outcome, error) {
 	out, err := l.Ledger.Write(ctx, changes...)
 	if err == nil && errors.Is(out[0].Err, ledger.ErrExists) {
-		time.Sleep(l.by)
+		time.Sleep(l.by) // of the bubble's time
 	}
 	return out, err
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
 
@@ -201,22 +200,4 @@ func dangling(tokens token.Tokens) bool {
 		i--
 	}
 	return tokens[i].Type == token.MappingValueType || tokens[i].Type == token.SequenceEntryType
-}
-
-// theBody parses the tokens and returns the one document's body, nil if there is none.
-func theBody(tokens token.Tokens) (body ast.Node, problem *located) {
-	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
-	if err != nil {
-		return nil, syntaxProblem(err)
-	}
-	for _, doc := range file.Docs {
-		if _, directive := doc.Body.(*ast.DirectiveNode); directive || doc.Body == nil {
-			continue // "%YAML 1.2" comes as a document of its own
-		}
-		if body != nil {
-			return nil, &located{at: at(doc.Body), message: "a second document begins; a jobs file holds one"}
-		}
-		body = doc.Body
-	}
-	return body, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
 
@@ -118,6 +119,24 @@ func contain(root **node, problems *[]located) {
 type located struct {
 	at            position
 	message, hint string
+}
+
+// theBody parses the tokens and returns the one document's body, nil if there is none.
+func theBody(tokens token.Tokens) (body ast.Node, problem *located) {
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return nil, syntaxProblem(err)
+	}
+	for _, doc := range file.Docs {
+		if _, directive := doc.Body.(*ast.DirectiveNode); directive || doc.Body == nil {
+			continue // "%YAML 1.2" comes as a document of its own
+		}
+		if body != nil {
+			return nil, &located{at: at(doc.Body), message: "a second document begins; a jobs file holds one"}
+		}
+		body = doc.Body
+	}
+	return body, nil
 }
 
 func syntaxProblem(err error) *located {

@@ -32,8 +32,10 @@ func (e *Executor) Start(ctx context.Context, h fleet.Host, o guard.Order, grant
 	}
 	var s Session
 	var talk *guard.Reader
-	apart.Do(func() { s, talk, err = e.open(ctx, h, o, wire) })
-	release()
+	apart.Do(func() { // the wait for the grant needs little of a stack
+		defer release()
+		s, talk, err = e.open(ctx, h, o, wire)
+	})
 	if err != nil {
 		return err
 	}

@@ -156,11 +156,11 @@ func (r *remote) sessions() (n int) {
 type conn struct {
 	remote   *remote
 	client   *ssh.Client
-	ended    chan struct{}
-	sessions int       // open now
-	most     int       // how many may be
-	served   int       // opened so far
-	idle     time.Time // since when there is none
+	ended    chan struct{} // closed when the connection has ended
+	sessions int           // open now
+	most     int           // how many may be
+	served   int           // opened so far
+	idle     time.Time     // since when there is none
 
 	asking   sync.Mutex // one asks on behalf of those who wait
 	answered time.Time  // when the host last answered one of them
