@@ -138,13 +138,14 @@ func (s *site) awaitBoth() {
 	})
 }
 
-// wantFirst looks at the job's first run, which has one attempt. No scheduler
-// may be at work.
+// wantFirst looks at the job's first run that was tried, which has one attempt. One
+// that came due before any host had answered may be skipped for it. No scheduler may
+// be at work.
 func (s *site) wantFirst(job string, state run.State) {
 	s.t.Helper()
 	var first run.Run
 	for _, r := range s.history().Runs { // the latest due first
-		if r.Job == job {
+		if r.Job == job && len(r.Attempts) > 0 {
 			first = r
 		}
 	}
