@@ -24,8 +24,8 @@ import (
 // ready the earlier that is, so that all are committed by then.
 const (
 	goEarly  = 50 * time.Millisecond  // for one
-	goTakes  = 100 * time.Microsecond // that each of the others adds: a commit, among many
-	goMargin = 500 * time.Millisecond // for any number
+	goTakes  = 200 * time.Microsecond // that each of the others adds: a commit, among many
+	goMargin = time.Second            // for any number
 )
 
 // errNotDue ends the drive of a run that is not recorded and will not be: its job
