@@ -138,9 +138,9 @@ func (s *site) awaitBoth() {
 	})
 }
 
-// wantFirst looks at the job's first run that was tried, which has one attempt. One
-// that came due before any host had answered may be skipped for it. No scheduler may
-// be at work.
+// wantFirst looks at the job's first run that was tried, which has one attempt. The run
+// before it may have been skipped as overlapping with it, if no host had answered when
+// it came due. No scheduler may be at work.
 func (s *site) wantFirst(job string, state run.State) {
 	s.t.Helper()
 	var first run.Run
