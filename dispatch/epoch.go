@@ -48,9 +48,6 @@ func (d *Dispatcher) beat(ctx context.Context) {
 			d.distrust(err)
 		}
 	}
-	if d.Halted() != nil {
-		d.recordHalt(ctx)
-	}
 }
 
 // check compares the ledger as it stands with what was seen of it.
@@ -111,8 +108,8 @@ func (d *Dispatcher) distrust(cause error) {
 	close(d.alarm)
 }
 
-// raise tells every target of the file once this dispatcher halts: past the
-// outbox, which is in the ledger.
+// raise tells the other dispatchers and every target of the file once this
+// dispatcher halts, the targets past the outbox, which is in the ledger.
 func (d *Dispatcher) raise(ctx context.Context) {
 	select {
 	case <-d.alarm:
@@ -126,6 +123,7 @@ func (d *Dispatcher) raise(ctx context.Context) {
 		Key: "halted/" + d.owner, Event: notifier.Halted, State: "halted", Due: d.now(), Reason: cause.Error(), More: "solocron ledger resume",
 	}
 	var all sync.WaitGroup
+	all.Go(func() { d.recordHalt(ctx) }) // at once: one that starts now may remember less
 	for target, to := range receivers {
 		all.Go(func() { d.tellHalted(ctx, target, to, m) })
 	}
@@ -147,7 +145,8 @@ func (d *Dispatcher) tellHalted(ctx context.Context, target string, to notifier.
 	}
 }
 
-// recordHalt tells the other dispatchers of the ledger.
+// recordHalt tells the other dispatchers of the ledger. Each beat repeats it, should
+// the ledger not have taken it or have gone back once more.
 func (d *Dispatcher) recordHalt(ctx context.Context) {
 	why := fmt.Sprintf("%s noticed at %s: %v", d.owner, d.now().Format(time.RFC3339), d.Halted())
 	if err := d.Ledger.Halt(ctx, why); err != nil && ctx.Err() == nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/solocron/solocron/guard"
@@ -82,6 +83,39 @@ func TestLedgerWentBack(t *testing.T) {
 		}
 
 		back.by.Store(0) // who remembers nothing is told by the ledger
+		if err := New(d.Options).Load(t.Context(), w.file, nil); !errors.Is(err, ledger.ErrWentBack) {
+			t.Errorf("another one starts: %v", err)
+		}
+	})
+}
+
+// lossyLedger has lost a write that it had acknowledged, and says so with the next.
+type lossyLedger struct {
+	ledger.Ledger
+	lost atomic.Bool
+}
+
+func (l *lossyLedger) Write(ctx context.Context, changes ...ledger.Change) ([]ledger.Outcome, error) {
+	if l.lost.Load() {
+		return nil, ledger.ErrWentBack
+	}
+	return l.Ledger.Write(ctx, changes...)
+}
+
+// A dispatcher that notices with a write that the ledger went back has it on record
+// before its next beat, so that another one which starts meanwhile refuses.
+func TestHaltIsRecordedAtOnce(t *testing.T) {
+	inWorld(t, []string{"h"}, func(t *testing.T, w *world) {
+		lossy := &lossyLedger{Ledger: w.ledger}
+		w.ledger = lossy
+		w.tune = func(o *Options) { o.Sole = false }
+		d := w.start(aJob("j", "0 0 1 1 *"))
+		pass(time.Minute + beatEvery/2)
+		lossy.lost.Store(true)
+		if _, err := d.RunNow(t.Context(), "j", "me"); !errors.Is(err, ErrHalted) {
+			t.Errorf("a run by hand: %v", err)
+		}
+		synctest.Wait()
 		if err := New(d.Options).Load(t.Context(), w.file, nil); !errors.Is(err, ledger.ErrWentBack) {
 			t.Errorf("another one starts: %v", err)
 		}

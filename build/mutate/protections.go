@@ -196,6 +196,11 @@ var protections = []protection{
 		[]string{"-run", "TestLedgerWentBack", "./dispatch"},
 	},
 	{
+		"it does so at once", "dispatch/epoch.go",
+		`	all.Go(func() { d.recordHalt(ctx) })`, `	all.Go(func() { _ = d.recordHalt })`,
+		[]string{"-run", "TestHaltIsRecordedAtOnce", "./dispatch"},
+	},
+	{
 		"PostgreSQL must still have what it acknowledged last", "ledger/pgledger/pg.go",
 		`if nonces := l.acks.nonces(); len(nonces) > 0 {`, `if nonces := l.acks.nonces(); len(nonces) < 0 {`,
 		[]string{"-run", "TestLostWrite", "./ledger/pgledger"},
