@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"github.com/solocron/solocron/awsloop"
+	"github.com/solocron/solocron/bubbletest"
 )
 
 // Each script is really run by sh.
@@ -206,7 +207,7 @@ func TestOutputHeldByChild(t *testing.T) {
 // At most five at once, five more with the agent, the rest with the service.
 func TestWorkers(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newServer(t, awsloop.Options{Dir: t.TempDir()})
 		c := client(t, s)
 		var mu sync.Mutex
@@ -253,7 +254,7 @@ func TestExecutionTimeout(t *testing.T) {
 	t.Parallel()
 	tests := map[string]time.Duration{"5": 5 * time.Second, "4": time.Hour, "172800": 48 * time.Hour}
 	for asked, want := range tests {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			s := newServer(t, awsloop.Options{Dir: t.TempDir()})
 			c := client(t, s)
 			begin := time.Now()
@@ -287,7 +288,7 @@ func TestExecutionTimeout(t *testing.T) {
 // Exit code 194 restarts the host after a minute and runs the document again.
 func TestRebootByExitCode(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newServer(t, awsloop.Options{Dir: t.TempDir()})
 		c := client(t, s)
 		var runs atomic.Int32
@@ -314,7 +315,7 @@ func TestRebootByExitCode(t *testing.T) {
 // What an agent couldn't tell while it was offline it tells when it is back.
 func TestResultWaitsForTheAgent(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newServer(t, awsloop.Options{Dir: t.TempDir()})
 		c := client(t, s)
 		i := addInstance(t, s, instanceID(1), awsloop.InstanceOptions{Online: true,

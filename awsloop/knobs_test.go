@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"github.com/solocron/solocron/awsloop"
+	"github.com/solocron/solocron/bubbletest"
 )
 
 // Each knob of the agent alone, over one command that takes a minute.
@@ -47,7 +48,7 @@ func TestAgentKnobs(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				s := newServer(t, awsloop.Options{Dir: t.TempDir()})
 				c := client(t, s)
 				var runs atomic.Int32
@@ -96,7 +97,7 @@ func TestAgentKnobs(t *testing.T) {
 // The knobs of the front, alone.
 func TestFrontKnobs(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newServer(t, awsloop.Options{Dir: t.TempDir()})
 		c := client(t, s)
 		addInstance(t, s, instanceID(1), answers("", 0))
@@ -142,7 +143,7 @@ func TestFrontKnobs(t *testing.T) {
 func TestSeed(t *testing.T) {
 	t.Parallel()
 	draw := func() (drawn string) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			s := newServer(t, awsloop.Options{Seed: 7, Dir: t.TempDir()})
 			c := client(t, s)
 			addInstance(t, s, instanceID(1), answers("", 0))
@@ -164,7 +165,7 @@ func TestSeed(t *testing.T) {
 // latest, and Close leaves nothing behind.
 func TestAllKnobs(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newServer(t, awsloop.Options{Seed: 3, Dir: t.TempDir()})
 		c := client(t, s)
 		some := awsloop.Knob{P: 0.2, For: 10 * time.Minute}

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/solocron/solocron/awsloop"
+	"github.com/solocron/solocron/bubbletest"
 )
 
 // instanceID is the n-th of the tests' instances.
@@ -186,7 +187,7 @@ func TestSendCommandRefuses(t *testing.T) {
 
 func TestExpiresAfterBothTimeouts(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newServer(t, awsloop.Options{Dir: t.TempDir()})
 		c := client(t, s)
 		i := addInstance(t, s, instanceID(1), answers("", 0))
@@ -306,7 +307,7 @@ func TestDescribeInstanceInformation(t *testing.T) {
 
 func TestPingGrowsStale(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newServer(t, awsloop.Options{Dir: t.TempDir()})
 		c := client(t, s)
 		o := answers("", 0)
@@ -332,7 +333,7 @@ func TestPingGrowsStale(t *testing.T) {
 
 func TestListCommands(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newServer(t, awsloop.Options{Dir: t.TempDir()})
 		c := client(t, s)
 		addInstance(t, s, instanceID(1), answers("", 0))
@@ -392,7 +393,7 @@ func TestListCommands(t *testing.T) {
 
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newServer(t, awsloop.Options{Dir: t.TempDir()})
 		c := client(t, s)
 		var events []string

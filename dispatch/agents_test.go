@@ -7,9 +7,9 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/executor"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
@@ -201,7 +201,7 @@ type cloud struct {
 // inCloud runs f in a bubble with the jobs known since midnight.
 func inCloud(t *testing.T, names []string, jobs []job.Job, f func(t *testing.T, c *cloud)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := &cloud{newWorld(t, memledger.New()), newAgents(names...)}
 		c.put(jobs...)
 		f(t, c)

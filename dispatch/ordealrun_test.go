@@ -5,9 +5,10 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"pgregory.net/rapid"
+
+	"github.com/solocron/solocron/bubbletest"
 )
 
 func init() {
@@ -37,7 +38,7 @@ func TestAnything(t *testing.T) {
 func story(t *testing.T, rt *rapid.T) (problems []string) {
 	type over struct{}
 	var left any
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		defer func() { left = recover() }()
 		o := newOrdeal(t.Context(), func(label string, n int) int { return rapid.IntRange(0, n-1).Draw(rt, label) })
 		defer o.abandon()

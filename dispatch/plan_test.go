@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/guard"
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/ledger"
@@ -26,7 +26,7 @@ func count(states []run.State, s run.State) int {
 }
 
 func TestEveryDueTimeHasItsRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		l, err := sqliteledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
 		if err != nil {
 			t.Fatal(err)

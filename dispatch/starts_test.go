@@ -3,8 +3,9 @@ package dispatch
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/solocron/solocron/bubbletest"
 )
 
 func TestStartsGoFirst(t *testing.T) {
@@ -20,7 +21,7 @@ func TestStartsGoFirst(t *testing.T) {
 		"it has to end": {ahead: []time.Duration{time.Hour}, gaveUp: 50 * time.Millisecond, waiting: 50 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				if c.gaveUp > 0 {
@@ -43,7 +44,7 @@ func TestStartsGoFirst(t *testing.T) {
 
 // Where something is always coming due, results get their turn all the same.
 func TestResultsWaitForNoLaterStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var s starts
 		s.begin()
 		time.AfterFunc(100*time.Millisecond, s.done)

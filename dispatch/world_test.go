@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/executor"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
@@ -38,7 +39,7 @@ type world struct {
 // inWorld runs f in a bubble with the given hosts.
 func inWorld(t *testing.T, names []string, f func(t *testing.T, w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(t, newWorld(t, memledger.New(), names...)) })
+	bubbletest.Test(t, func(t *testing.T) { f(t, newWorld(t, memledger.New(), names...)) })
 }
 
 func newWorld(t *testing.T, l ledger.Ledger, hosts ...string) *world {

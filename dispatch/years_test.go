@@ -10,8 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/solocron/solocron/bubbletest"
 )
 
 // TestYears has real schedulers live through years of an ordeal: bursts of all
@@ -31,7 +32,7 @@ func TestYears(t *testing.T) {
 		for n := range years {
 			t.Run(fmt.Sprint(n), func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
+				bubbletest.Test(t, func(t *testing.T) {
 					got := year(t, rand.New(rand.NewPCG(uint64(n), 7)))
 					mu.Lock()
 					defer mu.Unlock()

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/solocron/solocron/bubbletest"
 )
 
 // counted is an inventory that counts how often it is asked.
@@ -23,7 +24,7 @@ func (c *counted) Find(context.Context, Selector) ([]Host, error) {
 }
 
 func TestListingBelievesAListForAWhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := &counted{hosts: []Host{{ID: "a", Tags: map[string]string{"cron": "true"}}}}
 		l := NewListing(c, 5*time.Second)
 		find := func(want Selector, asked int) []Host {
@@ -56,7 +57,7 @@ func TestListingBelievesAListForAWhile(t *testing.T) {
 }
 
 func TestListingHealth(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		l := NewListing(&counted{}, time.Second)
 		refused := func(want string, h Host) {
 			t.Helper()

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/fleet/fleettest"
 	"github.com/solocron/solocron/fleet/listfleet"
@@ -120,7 +120,7 @@ func TestWatchIsAFleet(t *testing.T) {
 }
 
 func TestWatchProbe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		sick := answer(func(ctx context.Context, h fleet.Host) fleet.Health {
 			if h.ID == "b" {
 				return fleet.Health{Refused: "disk full"}
@@ -152,7 +152,7 @@ func TestWatchBelievesTheInventory(t *testing.T) {
 }
 
 func TestWatchProbeIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := fleet.NewWatch(newChanging("a", "b", "c"), hang, fleet.WatchOptions{Parallel: 1})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -165,7 +165,7 @@ func TestWatchProbeIsBounded(t *testing.T) {
 }
 
 func TestWatchHungHostDelaysNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		hosts := answer(func(ctx context.Context, h fleet.Host) fleet.Health {
 			if h.ID == "hung" {
 				return hang(ctx, h)
@@ -194,7 +194,7 @@ func TestWatchHungHostDelaysNobody(t *testing.T) {
 // A probe takes its whole timeout on a dead host: 300 of them, 4 at a time,
 // take 19 minutes a round. The living must not wait for that.
 func TestWatchDeadHostsDontAgeTheLiving(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		hosts := answer(func(ctx context.Context, h fleet.Host) fleet.Health {
 			if h.ID[0] == 'd' {
 				return hang(ctx, h)
@@ -222,7 +222,7 @@ func TestWatchDeadHostsDontAgeTheLiving(t *testing.T) {
 }
 
 func TestWatchForgetsOldHealth(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := fleet.NewWatch(newChanging("a", "b"), healthy, fleet.WatchOptions{})
 		if err := w.Probe(t.Context()); err != nil {
 			t.Fatal(err)
@@ -237,7 +237,7 @@ func TestWatchForgetsOldHealth(t *testing.T) {
 }
 
 func TestWatchDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		slow := answer(func(ctx context.Context, h fleet.Host) fleet.Health {
 			time.Sleep(10 * time.Second)
 			return healthy(ctx, h)
@@ -260,7 +260,7 @@ func TestWatchDown(t *testing.T) {
 }
 
 func TestWatchWhileTheFleetCantBeListed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		f, hosts := newChanging("a"), answer(healthy)
 		w := fleet.NewWatch(f, hosts.probe, fleet.WatchOptions{})
 		stop := start(t, w)
@@ -291,7 +291,7 @@ func TestWatchWhileTheFleetCantBeListed(t *testing.T) {
 }
 
 func TestWatchHostsThatComeAndGo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		f := newChanging("a", "b")
 		w := fleet.NewWatch(f, healthy, fleet.WatchOptions{})
 		probe := func() {

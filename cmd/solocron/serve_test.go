@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/dispatch"
 	"github.com/solocron/solocron/ledger/memledger"
 	"github.com/solocron/solocron/web"
@@ -59,7 +60,7 @@ func answering() *server {
 // A client that is slow, silent or endless costs a connection for two minutes at
 // most.
 func TestFault109SlowClients(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := answering()
 		ctx, cancel := context.WithCancel(t.Context())
 		l := newPipes()
@@ -88,7 +89,7 @@ func TestFault109SlowClients(t *testing.T) {
 // A request under way when the scheduler ends has a second to be answered in, and
 // the API has ended when answer has.
 func TestAnswerEndsWithItsRequests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := answering()
 		ctx, cancel := context.WithCancel(t.Context())
 		l := newPipes()

@@ -18,12 +18,12 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/solocron/solocron/awsloop"
+	"github.com/solocron/solocron/bubbletest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -125,7 +125,7 @@ func suffer(t *testing.T, o ordeal, number uint64, occurrences int) *tally {
 	for seed := number << 32; occurrences > 0 && !t.Failed(); seed++ {
 		minutes := (min(occurrences, perWorld) + len(aJobOfEach) - 1) / len(aJobOfEach)
 		occurrences -= minutes * len(aJobOfEach)
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			w := newWorld(t, seed)
 			defer w.end()
 			w.pass(minutes, o.trouble)

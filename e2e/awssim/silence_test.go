@@ -2,12 +2,12 @@ package awssim_test
 
 import (
 	"testing"
-	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/solocron/solocron/awsloop"
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/run"
 )
@@ -17,7 +17,7 @@ import (
 // and neither proves that it never started: the run is lost when its command
 // must be over.
 func TestFault62NobodyTells(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 62)
 		defer w.end()
 		var k trouble

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"github.com/solocron/solocron/bubbletest"
 )
 
 // sluggish is a connection that counts its writes, each of which waits for a word.
@@ -22,7 +24,7 @@ func (s sluggish) Write(b []byte) (int, error) { s.writes <- string(b); return l
 func (sluggish) Close() error { return nil }
 
 func TestWireGathers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		conn := sluggish{writes: make(chan string)}
 		w := newWire(conn)
 		for n := range 10 {
@@ -63,7 +65,7 @@ func TestWirePassesEverything(t *testing.T) {
 
 // Nobody listens: a Write waits once enough is held, until the wire is closed.
 func TestWireHoldsNoMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
 		w := newWire(near)

@@ -9,14 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/guard"
 )
 
 func TestWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newScript()
 		x := s.open()
 		if err := x.Start(t.Context(), host, order(), granted(new(int))); err != nil {
@@ -49,7 +49,7 @@ func TestWaitTakesBack(t *testing.T) {
 		"what was never seen again": {func(s *script) { s.commands = nil }, "no claim within 2m0s", 2 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				s := newScript()
 				x := s.open()
 				if err := x.Start(t.Context(), host, order(), granted(new(int))); err != nil {
@@ -75,7 +75,7 @@ func TestWaitTakesBack(t *testing.T) {
 
 // The guard claims at the very moment at which the attempt would be taken back.
 func TestWaitLosesTheRace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newScript()
 		s.commands = []*sentCommand{{id: "c1", comment: attempt.Dir(), details: "InProgress"}}
 		s.fail["UpdateItem"] = func() (*http.Response, error) {
@@ -92,7 +92,7 @@ func TestWaitLosesTheRace(t *testing.T) {
 
 // The answer to a take-back is lost after it was applied.
 func TestTakeBackKnowsItself(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newScript()
 		first := true
 		s.fail["UpdateItem"] = func() (*http.Response, error) {
@@ -111,7 +111,7 @@ func TestTakeBackKnowsItself(t *testing.T) {
 }
 
 func TestWaitNeverTakesBackWhatIsUnclaimed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newScript()
 		a := attempt
 		a.Unclaimed = true
@@ -125,7 +125,7 @@ func TestWaitNeverTakesBackWhatIsUnclaimed(t *testing.T) {
 }
 
 func TestWaitOutlivesTrouble(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newScript()
 		s.claim(byTheGuard)
 		s.commands = []*sentCommand{{id: "c1", comment: attempt.Dir(), details: "Success", stderr: trailer("exited")}}
@@ -164,7 +164,7 @@ func TestStop(t *testing.T) {
 		"on its way, unclaimed":   {unclaimed: true, details: "Pending", answer: "phase absent\n", errand: true, cancelled: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				s := newScript()
 				s.commands = []*sentCommand{{id: "c1", comment: attempt.Dir(), details: tt.details, stderr: trailer("exited")}}
 				s.claim(tt.by)
@@ -214,7 +214,7 @@ func TestOutput(t *testing.T) {
 		}
 	})
 	t.Run("from the host", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			s := newScript()
 			s.claim(byTheGuard)
 			s.answers[guard.VerbRead] = page(7)
@@ -244,7 +244,7 @@ func TestOutput(t *testing.T) {
 }
 
 func TestErrandTakesNoLongerThanItMay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newScript()
 		s.claim(byTheGuard)
 		s.fail["GetCommandInvocation"] = func() (*http.Response, error) { return failure(400, "InvocationDoesNotExist"), nil }

@@ -9,11 +9,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/executor"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/guard"
@@ -27,7 +27,7 @@ func granted(n *int) func(context.Context) error {
 }
 
 func TestStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newScript()
 		x := s.open(func(o *Options) { o.Report = &Report{Topic: "arn:topic", Role: "arn:role"} })
 		o := order()
@@ -176,7 +176,7 @@ func TestStartThatGoesWrong(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				s := newScript()
 				s.fail["SendCommand"] = tt.answer.give
 				grants := 0
@@ -201,7 +201,7 @@ func TestStartThatGoesWrong(t *testing.T) {
 }
 
 func TestStartGetsThroughInTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newScript()
 		n := 0
 		s.fail["SendCommand"] = func() (*http.Response, error) {
@@ -217,7 +217,7 @@ func TestStartGetsThroughInTheEnd(t *testing.T) {
 }
 
 func TestStartStopsTryingAtStartBy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newScript()
 		s.fail["SendCommand"] = func() (*http.Response, error) { return failure(400, "ThrottlingException"), nil }
 		o := order()
@@ -233,7 +233,7 @@ func TestStartStopsTryingAtStartBy(t *testing.T) {
 func TestStartFindsItsOrphan(t *testing.T) {
 	for name, late := range map[string]int{"at once": 0, "after a while": 2} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				s := newScript()
 				s.fail["SendCommand"] = func() (*http.Response, error) {
 					s.commands = append(s.commands,
@@ -264,7 +264,7 @@ func TestStartFindsItsOrphan(t *testing.T) {
 // A table that is out of reach is no error of a start; the comment finds the
 // command again.
 func TestStartUnrecorded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := newScript()
 		s.fail["TransactWriteItems"] = func() (*http.Response, error) { return failure(500, "InternalServerError"), nil }
 		if err := s.open().Start(t.Context(), host, order(), granted(new(int))); err != nil {

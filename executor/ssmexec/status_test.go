@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/guard"
 )
 
@@ -109,7 +109,7 @@ var rows = []row{
 func TestStatus(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				s := newScript()
 				s.commands = []*sentCommand{{id: "c1", comment: attempt.Dir(), details: r.details, stderr: r.stderr, stdout: "out\n"}}
 				s.answers[guard.VerbStatus] = r.answer
@@ -160,7 +160,7 @@ func TestStatusTrustsNoSilence(t *testing.T) {
 		"ListCommands":         func() (*http.Response, error) { return nil, errors.New("connection reset") },
 	} {
 		t.Run(op, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				s := newScript()
 				s.fail[op] = say
 				s.commands = []*sentCommand{{id: "c1", comment: attempt.Dir(), details: "InProgress"}}
@@ -171,7 +171,7 @@ func TestStatusTrustsNoSilence(t *testing.T) {
 		})
 	}
 	t.Run("EC2", func(t *testing.T) { // it only adds to what the others say
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			s := newScript()
 			s.fail["DescribeInstances"] = func() (*http.Response, error) { return reply(403, "<Response/>"), nil }
 			s.claim(byTheGuard)

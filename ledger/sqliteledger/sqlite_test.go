@@ -4,11 +4,11 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/ledger"
 	"github.com/solocron/solocron/ledger/ledgertest"
 	"github.com/solocron/solocron/run"
@@ -66,7 +66,7 @@ func TestNoGoroutineStays(t *testing.T) {
 // A simulated day with a write each minute: the ledger's goroutines never keep
 // the bubble's clock from moving.
 func TestInBubble(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
 		begin := time.Now()
 		for n := range 24 * 60 {

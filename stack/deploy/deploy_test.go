@@ -5,13 +5,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/dispatch"
 	"github.com/solocron/solocron/stack"
 )
@@ -71,7 +71,7 @@ func (c *cloud) check(t testing.TB, i *stack.Installation) {
 }
 
 func TestLife(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		at(t, "2026-11-22T12:00:00Z")
 		c := newCloud()
 		a := c.account()
@@ -161,7 +161,7 @@ func paused(j dispatch.Deployed, by string) dispatch.Deployed {
 
 // What left the file stays until somebody prunes.
 func TestPrune(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		apply(t, a, installation(t, daily("a"), daily("b")), Options{})
@@ -221,7 +221,7 @@ func TestStale(t *testing.T) {
 		"the file": func(_ *cloud, _ *Options, i **stack.Installation) { (*i).File.Jobs[0].Command = "false" },
 	} {
 		t.Run(what, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				c := newCloud()
 				a := c.account()
 				i, o := installation(t, daily("a")), Options{}
@@ -245,7 +245,7 @@ func TestStale(t *testing.T) {
 
 // Of two who apply at once, the ledger lets one of them.
 func TestMovedWhileApplied(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		apply(t, a, installation(t, daily("a")), Options{})

@@ -8,11 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/dispatch"
 	"github.com/solocron/solocron/fleet"
 	"github.com/solocron/solocron/job"
@@ -144,7 +144,7 @@ func TestChunks(t *testing.T) {
 func TestAnyHistory(t *testing.T) {
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { history(t, rand.New(rand.NewPCG(seed, 0))) })
+			bubbletest.Test(t, func(t *testing.T) { history(t, rand.New(rand.NewPCG(seed, 0))) })
 		})
 	}
 }

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/stack"
 )
 
@@ -37,7 +37,7 @@ func converge(t *testing.T, a *Account, i *stack.Installation, o Options) {
 func ordeals(t *testing.T, do func(t *testing.T, c *cloud)) {
 	t.Helper()
 	total := 0
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		do(t, c)
 		total = c.n
@@ -46,7 +46,7 @@ func ordeals(t *testing.T, do func(t *testing.T, c *cloud)) {
 		for _, lost := range []bool{false, true} {
 			name := fmt.Sprintf("call %d, lost answer %v", n, lost)
 			t.Run(name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubbletest.Test(t, func(t *testing.T) {
 					c := newCloud()
 					hit := ""
 					fail := func(k int, op string) error {
@@ -129,7 +129,7 @@ func TestInterruptedDestroy(t *testing.T) {
 
 // What AWS says of what was just made, or is just being changed.
 func TestAwkwardAnswers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		i := installation(t, daily("a"), daily("b"))
@@ -174,7 +174,7 @@ func TestAwkwardAnswers(t *testing.T) {
 
 // A role that nobody will ever be able to assume is told of in the end.
 func TestPatienceEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		c.assumable = time.Now().Add(time.Hour)
 		a := c.account()

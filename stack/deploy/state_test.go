@@ -5,16 +5,16 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/guard"
 )
 
 func TestFailedStack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		i := installation(t, daily("a"))
@@ -72,7 +72,7 @@ func TestStates(t *testing.T) {
 
 // An interrupted apply leaves CloudFormation at work, which the next one says.
 func TestCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		i := installation(t, daily("a"))
@@ -100,7 +100,7 @@ func TestCancelled(t *testing.T) {
 // The stack that the plan's change set made goes, unless somebody else has a
 // change set for it by then.
 func TestReviewedStack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		i := installation(t, daily("a"))
@@ -128,7 +128,7 @@ func TestReviewedStack(t *testing.T) {
 // A new version of the document is the one that commands are sent with, also
 // if an apply was interrupted before that.
 func TestDocument(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		c.newVersions = true
 		a := c.account()
@@ -158,7 +158,7 @@ func TestDocumentOfSomebodyElse(t *testing.T) {
 
 func TestBucket(t *testing.T) {
 	const own = "cron-123456789012-eu-central-1"
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		i := installation(t, daily("a"))
@@ -193,7 +193,7 @@ func TestBucket(t *testing.T) {
 // Without the function nobody can retire the jobs, so the ledger that stays
 // would owe them.
 func TestDestroyWithoutFunction(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		i := installation(t, daily("a"))
@@ -212,7 +212,7 @@ func TestDestroyWithoutFunction(t *testing.T) {
 }
 
 func TestOpenRuns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		i := installation(t, daily("a"))

@@ -4,19 +4,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
+	"github.com/solocron/solocron/bubbletest"
 	"github.com/solocron/solocron/job"
 	"github.com/solocron/solocron/stack/template"
 )
 
 func TestHandsOff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		i := installation(t, daily("a"), daily("b"), daily("c"))
@@ -77,7 +77,7 @@ func first(m map[string]*fakeSchedule) string {
 // A one-time job is done once its time is over, and its schedule isn't made
 // anew.
 func TestOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		at(t, "2026-11-22T12:00:00Z")
 		c := newCloud()
 		a := c.account()
@@ -96,7 +96,7 @@ func TestOnce(t *testing.T) {
 
 // Nobody but who made a stack of this name may change it.
 func TestForeignStack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		i := installation(t, daily("a"))
@@ -129,7 +129,7 @@ func TestForeignBucket(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				c := newCloud()
 				a := c.account()
 				i := installation(t, daily("a"))
@@ -169,7 +169,7 @@ func TestConfirm(t *testing.T) {
 
 // A stack that somebody else makes is neither looked at nor touched.
 func TestJobsOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := newCloud()
 		a := c.account()
 		apply(t, a, installation(t, daily("a")), Options{})
@@ -198,7 +198,7 @@ func TestJobsOnly(t *testing.T) {
 }
 
 func TestThousandJobs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		at(t, "2026-11-22T12:00:00Z")
 		c := newCloud()
 		a := c.account()
