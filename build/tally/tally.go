@@ -177,13 +177,14 @@ func (c counts) verdict() error {
 	return nil
 }
 
-// close names every test that didn't pass, prints the sum, and returns it.
+// close names every test that didn't pass, with what it printed first, as the report
+// of its package may be thousands of lines ago; prints the sum, and returns it.
 func (t *tally) close(w io.Writer) counts {
 	var sum counts
 	for _, name := range slices.Sorted(maps.Keys(t.suites)) {
 		c, blamed := t.suites[name].judge()
 		for _, b := range blamed {
-			fmt.Fprintf(w, "not passed: %s %s\n", name, b)
+			fmt.Fprintf(w, "not passed: %s %s%s\n", name, b.what, indent(first(b.printed, 12)))
 		}
 		sum.passed += c.passed
 		sum.failed += c.failed
@@ -193,11 +194,33 @@ func (t *tally) close(w io.Writer) counts {
 	return sum
 }
 
+// first is at most n lines of what was printed.
+func first(printed string, n int) (lines []string) {
+	for line := range strings.Lines(printed) {
+		if len(lines) == n {
+			return append(lines, "...")
+		}
+		lines = append(lines, strings.TrimSuffix(line, "\n"))
+	}
+	return lines
+}
+
+// indent puts each of the lines on a new one.
+func indent(lines []string) (all string) {
+	for _, line := range lines {
+		all += "\n    " + line
+	}
+	return all
+}
+
+// blame is a test that didn't pass, or the package itself.
+type blame struct{ what, printed string }
+
 // judge counts, and names the tests that didn't pass. A test with subtests
 // counts only if they don't tell its outcome: it failed and none of them did,
 // or it skipped the rest of itself. A package that failed without a failed
 // test (it didn't build, it left by os.Exit) counts as one failure.
-func (s *suite) judge() (c counts, blamed []string) {
+func (s *suite) judge() (c counts, blamed []blame) {
 	for _, name := range slices.Sorted(maps.Keys(s.tests)) {
 		one := s.tests[name]
 		switch {
@@ -205,18 +228,18 @@ func (s *suite) judge() (c counts, blamed []string) {
 			c.passed++
 		case one.outcome == skipped:
 			c.skipped++
-			blamed = append(blamed, name+" (skipped)")
+			blamed = append(blamed, blame{name + " (skipped)", one.printed.String()})
 		case one.outcome == unfinished && !s.failedBelow(name):
 			c.failed++
-			blamed = append(blamed, name+" (never ended)")
+			blamed = append(blamed, blame{name + " (never ended)", one.printed.String()})
 		case one.outcome == failed && !s.failedBelow(name):
 			c.failed++
-			blamed = append(blamed, name)
+			blamed = append(blamed, blame{name, one.printed.String()})
 		}
 	}
 	if s.outcome != passed && s.outcome != skipped && c.failed == 0 {
 		c.failed = 1
-		blamed = append(blamed, "(the package)")
+		blamed = append(blamed, blame{"(the package)", s.printed.String()})
 	}
 	return c, blamed
 }

@@ -65,6 +65,23 @@ func TestPrintsWhatFailedPrinted(t *testing.T) {
 	}
 }
 
+// The start of it is at the end again, below a test's name.
+func TestClosesWithWhatFailedPrinted(t *testing.T) {
+	t.Parallel()
+	var printed strings.Builder
+	input := events("run A, output A, pass A, run B" + strings.Repeat(", output B", 20) + ", fail -, run C, output C")
+	got, err := read(strings.NewReader(input), &strings.Builder{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.close(&printed)
+	want := "not passed: example.com/p B (never ended)" + strings.Repeat("\n    by B", 12) + "\n    ...\n" +
+		"not passed: example.com/p C (never ended)\n    by C\n1 passed, 2 failed, 0 skipped\n"
+	if printed.String() != want {
+		t.Errorf("closes with\n%s, not\n%s", &printed, want)
+	}
+}
+
 func TestReadError(t *testing.T) {
 	t.Parallel()
 	if _, err := read(broken{}, &strings.Builder{}); !errors.Is(err, errBroken) {
