@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "solocron")
 		os.Setenv(guard.RunDirVariable, filepath.Join(dir, "state")) // what the daemons remember; hosts here name their own
-		build := exec.Command("go", "build", "-o", binary, "../cmd/solocron")
+		build := exec.Command("go", "build", "-trimpath", "-o", binary, "../cmd/solocron")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build solocron: %v\n%s", err, out)

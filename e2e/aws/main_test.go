@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 			bootstrap: {"-tags", "lambda.norpc", "-ldflags", "-s -w", "../../cmd/bootstrap"},
 			solocron:  {"../../cmd/solocron"},
 		} {
-			build := exec.Command("go", append([]string{"build", "-o", path}, args...)...)
+			build := exec.Command("go", append([]string{"build", "-trimpath", "-o", path}, args...)...)
 			build.Env = append(os.Environ(), "CGO_ENABLED=0")
 			if out, err := build.CombinedOutput(); err != nil {
 				fmt.Fprintf(os.Stderr, "build %s: %v\n%s", filepath.Base(path), err, out)

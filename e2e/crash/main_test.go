@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "solocron")
-		build := exec.Command("go", "build", "-tags", "crashpoints", "-o", binary, "../../cmd/solocron")
+		build := exec.Command("go", "build", "-trimpath", "-tags", "crashpoints", "-o", binary, "../../cmd/solocron")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build solocron: %v\n%s", err, out)
