@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -113,15 +114,38 @@ func (e *Executor) Probe(ctx context.Context, h fleet.Host) fleet.Health {
 			fit = fit || m.Word == "fit"
 			note(&health, m, asked)
 		}
-	}, guard.VerbProbe, h.RunDir, strconv.Itoa(e.opts.KeepDays), strconv.FormatInt(e.opts.MinFreeBytes, 10))
+	}, guard.VerbProbe, h.RunDir, e.keepDays(h.ID, time.Now()), strconv.FormatInt(e.opts.MinFreeBytes, 10))
 	health.CheckedAt = time.Now().UTC()
 	switch {
-	case err != nil:
+	case err != nil && !fit: // after that it only removes old attempts
 		health.Refused = err.Error()
 	case health.Refused == "" && health.Skew.Abs() > e.opts.MaxSkew:
 		health.Refused = fmt.Sprintf("the host's clock is %s off: let it keep time, with chrony or the like", health.Skew.Round(time.Second))
 	}
 	return health
+}
+
+// pruneEvery is how often a host is asked to remove the attempts that it has kept for
+// long enough: it looks at each that it has.
+const pruneEvery = time.Hour
+
+// keepDays is for how many days the host keeps attempts, as a probe tells it when older
+// ones are to be removed, or nothing. The first probe, which runs may be waiting for, is
+// none of those.
+func (e *Executor) keepDays(host string, now time.Time) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	last, known := e.pruned[host]
+	switch {
+	case !known:
+		maps.DeleteFunc(e.pruned, func(_ string, last time.Time) bool { return now.Sub(last) > 2*pruneEvery }) // it has left
+		e.pruned[host] = now.Add(-pruneEvery)
+		return ""
+	case now.Sub(last) < pruneEvery:
+		return ""
+	}
+	e.pruned[host] = now
+	return strconv.Itoa(e.opts.KeepDays)
 }
 
 // maxNote bounds what a host may say that it lacks, in bytes and a word.

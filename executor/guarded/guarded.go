@@ -104,7 +104,10 @@ type Executor struct {
 	mu   sync.Mutex
 	live map[where]*following
 	held map[where]Remote // what stands ready
-	wg   sync.WaitGroup   // the followers
+
+	pruned map[string]time.Time // by host: when it was last asked to prune
+
+	wg   sync.WaitGroup // the followers
 	quit context.Context
 	stop context.CancelFunc
 }
@@ -119,7 +122,7 @@ type where struct {
 
 // New returns an executor that owns the transport.
 func New(t Transport, opts Options) *Executor {
-	e := &Executor{transport: t, opts: opts.withDefaults(), live: map[where]*following{}, held: map[where]Remote{}}
+	e := &Executor{transport: t, opts: opts.withDefaults(), live: map[where]*following{}, held: map[where]Remote{}, pruned: map[string]time.Time{}}
 	if opts.Starting > 0 {
 		e.readying = semaphore.NewWeighted(opts.Starting)
 		e.starting = semaphore.NewWeighted(opts.Starting)

@@ -155,12 +155,13 @@ page() {
 	fi | head -c "$2"
 }
 
-# probe ROOT KEEP_DAYS MIN_FREE_BYTES: can attempts start here?
+# probe ROOT KEEP_DAYS MIN_FREE_BYTES: can attempts start here? With KEEP_DAYS, and
+# after the answer, old ones are removed: that takes a look at each of them.
 probe() {
 	say "time $(date +%s.%N)"
 	find_root "$1" || unfit "$why"
 	uid_self
-	why=$({ mkdir -p "$root/runs" "$root/locks" && echo probe >"$root/probe"; } 2>&1) ||
+	why=$({ { [ -d "$root/runs" ] && [ -d "$root/locks" ] || mkdir -p "$root/runs" "$root/locks"; } && echo probe >"$root/probe"; } 2>&1) ||
 		unfit "cannot write run directories in $root (${why%%"$nl"*}): free some space, make it writable for uid $uid, or set run-dir"
 	! fleeting || unfit "$why"
 	own || unfit "$why"
@@ -178,8 +179,8 @@ probe() {
 		[ -n "$tool" ] || say "lacks $name"
 	done
 	[ -z "$text" ] || find_poster || say 'lacks curl, wget or python3'
-	prune "$2"
 	say fit
+	[ -z "$2" ] || prune "$2"
 }
 
 # unfit REASON: no command may start on this host.
