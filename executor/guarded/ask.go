@@ -125,13 +125,15 @@ func (e *Executor) Probe(ctx context.Context, h fleet.Host) fleet.Health {
 	return health
 }
 
-// pruneEvery is how often a host is asked to remove the attempts that it has kept for
-// long enough: it looks at each that it has.
-const pruneEvery = time.Hour
+// A host is asked to remove the attempts that it has kept for long enough now and then:
+// it looks at each that it has.
+const (
+	pruneFirst = 10 * time.Minute // after its first probe
+	pruneEvery = time.Hour
+)
 
 // keepDays is for how many days the host keeps attempts, as a probe tells it when older
-// ones are to be removed, or nothing. The first probe, which runs may be waiting for, is
-// none of those.
+// ones are to be removed, or nothing.
 func (e *Executor) keepDays(host string, now time.Time) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -139,7 +141,7 @@ func (e *Executor) keepDays(host string, now time.Time) string {
 	switch {
 	case !known:
 		maps.DeleteFunc(e.pruned, func(_ string, last time.Time) bool { return now.Sub(last) > 2*pruneEvery }) // it has left
-		e.pruned[host] = now.Add(-pruneEvery)
+		e.pruned[host] = now.Add(pruneFirst - pruneEvery)
 		return ""
 	case now.Sub(last) < pruneEvery:
 		return ""

@@ -45,8 +45,8 @@ func TestProbeOfAHostThatPrunes(t *testing.T) {
 	}
 }
 
-// A host prunes with its second probe and hourly from then on; one that left is
-// forgotten.
+// A host prunes ten minutes after its first probe and hourly from then on; one that left
+// is forgotten.
 func TestKeepDays(t *testing.T) {
 	e := New(nil, Options{KeepDays: 30})
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -56,13 +56,13 @@ func TestKeepDays(t *testing.T) {
 		want  string
 	}{
 		{"a", 0, ""},
-		{"a", 20 * time.Second, "30"},
-		{"a", 40 * time.Second, ""},
-		{"b", 40 * time.Second, ""},
-		{"b", time.Minute, "30"},
-		{"a", time.Hour, ""},
-		{"a", time.Hour + 20*time.Second, "30"},
-		{"a", 2 * time.Hour, ""},
+		{"a", 20 * time.Second, ""},
+		{"b", time.Minute, ""},
+		{"a", 10 * time.Minute, "30"},
+		{"a", 10*time.Minute + 20*time.Second, ""},
+		{"b", 11 * time.Minute, "30"},
+		{"a", 70*time.Minute - time.Second, ""},
+		{"a", 70 * time.Minute, "30"},
 		{"a", 3 * time.Hour, "30"},
 		{"c", 4 * time.Hour, ""},
 	} {

@@ -79,8 +79,10 @@ func enterable(dir string) bool {
 }
 
 // findTool returns a program's path, or nothing.
-func findTool(name string) string {
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+func findTool(name string) string { return toolIn(os.Getenv("PATH"), name) }
+
+func toolIn(path, name string) string {
+	for _, dir := range filepath.SplitList(path) {
 		if path := filepath.Join(dir, name); unix.Access(path, unix.X_OK) == nil {
 			return path
 		}

@@ -5,7 +5,8 @@
 // all attempts; it is started with the first of them. Otherwise, and whenever
 // there is no keeper to be had, an attempt gets a shell of its own. What can be
 // relied on is the same, and so are the files of the run directory, so every
-// other question goes to the shell.
+// other question goes to the shell, but for how this machine is, which is asked all
+// the time.
 //
 // A guard is in a session of its own with an environment that holds nothing of
 // the daemon's, so a run goes on when the daemon ends, however it ends, and the
@@ -105,7 +106,7 @@ func (t *transport) Open(ctx context.Context, _ fleet.Host, verb string, args ..
 		return nil, os.ErrClosed
 	}
 	s := &session{transport: t}
-	if talk := t.attend(verb); talk != nil {
+	if talk := t.attend(verb, args); talk != nil {
 		s.in, s.out = talk, talk
 	} else {
 		argv := guard.Argv(verb, args...)
@@ -129,13 +130,19 @@ func (t *transport) Open(ctx context.Context, _ fleet.Host, verb string, args ..
 
 // attend opens a conversation with the keeper for the verb start, with a new
 // keeper if the last one has died; nil if there is none to be had. Until then no
-// order was sent, so that a shell may take it. Other verbs go to the shell, but
-// let a keeper stand ready for what they announce.
-func (t *transport) attend(verb string) io.ReadWriteCloser {
+// order was sent, so that a shell may take it. Where there is a keeper, a probe that is
+// to remove nothing is answered here. Other verbs go to the shell, but let a keeper
+// stand ready for what they announce.
+func (t *transport) attend(verb string, args []string) io.ReadWriteCloser {
 	t.keeping.Lock()
 	defer t.keeping.Unlock()
 	for range 2 {
-		if !t.hire() || verb != guard.VerbStart {
+		switch {
+		case !t.hire():
+			return nil
+		case verb == guard.VerbProbe:
+			return t.answer(args)
+		case verb != guard.VerbStart:
 			return nil
 		}
 		if talk, err := t.keeper.Attend(); err == nil {
