@@ -95,6 +95,7 @@ type Options struct {
 // The rhythm of a dispatcher.
 const (
 	beatEvery  = 5 * time.Second
+	beatAtRest = 15 * time.Second // where nobody else looks, and nothing has happened
 	beatTTL    = 20 * time.Second
 	sweepEvery = 5 * time.Second
 	pruneEvery = time.Hour
@@ -125,6 +126,8 @@ type Dispatcher struct {
 	preparers room                         // for what is intended before it is due
 	grants    room                         // for gos that are being committed
 	ends      room                         // for what has ended
+	beaten    time.Time                    // the last beat
+	stirred   bool                         // a run was written since then
 	keeping   sync.Mutex                   // one Remember at a time
 	unkept    bool                         // the last one failed
 
@@ -194,7 +197,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	d.drivers.Add(1) // for Run itself, so that Wait never races with a first Add
 	d.mu.Unlock()
 	var upkeep sync.WaitGroup // goes on while draining
-	upkeep.Go(func() { d.every(work, beatEvery, d.beat) })
+	upkeep.Go(func() { d.every(work, beatEvery, d.pulse) })
 	upkeep.Go(func() { d.deliver(work) })
 	upkeep.Go(func() { d.raise(work) })
 	var planning sync.WaitGroup

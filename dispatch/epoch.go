@@ -29,6 +29,25 @@ func (d *Dispatcher) Halted() error {
 	return d.halted
 }
 
+// pulse beats, if there is any use in it: to a copy of the ledger from between two
+// beats nothing is lost as long as no run is written.
+func (d *Dispatcher) pulse(ctx context.Context) {
+	if !d.rests() {
+		d.beat(ctx)
+	}
+}
+
+// rests reports whether the next beat can wait.
+func (d *Dispatcher) rests() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.Sole && d.halted == nil && !d.stirred && len(d.active) == 0 && d.now().Sub(d.beaten).Abs() < beatAtRest {
+		return true
+	}
+	d.stirred = false
+	return false
+}
+
 // beat keeps this dispatcher's runs its own, and notices a ledger that went back.
 // Who has halted beats no more: the ledger must not come to where it was before.
 func (d *Dispatcher) beat(ctx context.Context) {
@@ -41,13 +60,26 @@ func (d *Dispatcher) beat(ctx context.Context) {
 	switch {
 	case errors.Is(err, ledger.ErrWentBack):
 		d.distrust(err)
-	case err != nil && ctx.Err() == nil:
-		d.Log.Error("this scheduler's beat is not recorded; others may take its runs over", "error", err)
-	case err == nil:
+	case err != nil:
+		if ctx.Err() == nil {
+			d.Log.Error("this scheduler's beat is not recorded; others may take its runs over", "error", err)
+		}
+		d.stir()
+	default:
 		if err := d.saw(m, known); err != nil {
 			d.distrust(err)
 		}
+		d.mu.Lock()
+		d.beaten = d.now()
+		d.mu.Unlock()
 	}
+}
+
+// stir has the next pulse be a beat.
+func (d *Dispatcher) stir() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stirred = true
 }
 
 // check compares the ledger as it stands with what was seen of it.

@@ -89,6 +89,40 @@ func TestLedgerWentBack(t *testing.T) {
 	})
 }
 
+// At rest a dispatcher beats less often if it is alone, but soon after each run.
+func TestBeatsAtRest(t *testing.T) {
+	for sole, want := range map[bool]int64{true: 4, false: 12} {
+		inWorld(t, []string{"h"}, func(t *testing.T, w *world) {
+			w.tune = func(o *Options) { o.Sole = sole }
+			d := w.start(aJob("j", "0 0 1 1 *"))
+			beats := func() int64 {
+				m, err := w.ledger.Mark(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return m.Beats
+			}
+			pass(time.Hour)
+			before := beats()
+			pass(time.Minute)
+			if n := beats() - before; n != want {
+				t.Errorf("alone %v: %d beats a minute, want %d", sole, n, want)
+			}
+			for range 7 { // wherever between two beats it is
+				pass(13 * time.Second)
+				if _, err := d.RunNow(t.Context(), "j", "me"); err != nil {
+					t.Fatal(err)
+				}
+				pass(200 * time.Millisecond)
+				before := beats()
+				if pass(beatEvery); beats() == before {
+					t.Errorf("alone %v: no beat after a run", sole)
+				}
+			}
+		})
+	}
+}
+
 // lossyLedger has lost a write that it had acknowledged, and says so with the next.
 type lossyLedger struct {
 	ledger.Ledger

@@ -135,6 +135,7 @@ func same(stored, want run.Run) bool {
 // written tells those who wait for it that a change is in the ledger.
 func (d *Dispatcher) written(was, r run.Run, effects []run.Effect) {
 	d.mu.Lock()
+	d.stirred = true
 	if driven := d.active[r.ID]; driven != nil {
 		driven.settled = d.settled(r)
 	}
