@@ -28,9 +28,11 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "timer" {
-		end(timer(os.Args[2:]))
-		return
+	if len(os.Args) > 1 {
+		if timer, ok := timers[os.Args[1]]; ok {
+			end(timer(os.Args[2:]))
+			return
+		}
 	}
 	var b bench
 	flag.StringVar(&b.solocron, "solocron", "bin/solocron", "the program to measure")
@@ -58,7 +60,7 @@ type bench struct {
 	rounds, records         int
 	rest                    time.Duration
 
-	self  string    // this program, which is also the bare timer
+	self  string    // this program, which is also the timers
 	built string    // folder of the programs of the job and the peers
 	root  string    // of all that is written
 	stay  []int     // processes that outlive a round

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -53,6 +54,19 @@ func ran(pid int) (sum time.Duration) {
 		sum += time.Duration(ns)
 	}
 	return sum
+}
+
+// ranBelow is the CPU time of those children of a living process that have ended.
+func ranBelow(pid int) time.Duration {
+	const tick = 10 * time.Millisecond // USER_HZ
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 15 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[13])
+	system, _ := strconv.Atoi(fields[14])
+	return time.Duration(user+system) * tick
 }
 
 // memory is a field of a process's status, such as VmRSS, in bytes.

@@ -49,7 +49,7 @@ func fill(path string, runs int, due time.Time) error {
 		return err
 	}
 	for done := 0; done < runs && err == nil; done += together {
-		err = inOne(db, func(insert *sql.Stmt) error {
+		err = inOne(db, insertRun, func(insert *sql.Stmt) error {
 			for i := done; i < min(done+together, runs); i++ {
 				columns, err := row(ended(fmt.Sprintf("j%05d", i%jobs), due.UTC().Add(-time.Duration(i/jobs+1)*time.Hour)))
 				if err == nil {
@@ -65,15 +65,15 @@ func fill(path string, runs int, due time.Time) error {
 	return errors.Join(err, db.Close())
 }
 
-// inOne inserts runs in one transaction.
-func inOne(db *sql.DB, do func(insert *sql.Stmt) error) error {
+// inOne executes a statement some times in one transaction.
+func inOne(db *sql.DB, statement string, do func(*sql.Stmt) error) error {
 	tx, err := db.Begin()
 	if err != nil {
 		return err
 	}
-	insert, err := tx.Prepare(insertRun)
+	prepared, err := tx.Prepare(statement)
 	if err == nil {
-		err = do(insert)
+		err = do(prepared)
 	}
 	if err != nil {
 		return errors.Join(err, tx.Rollback())
@@ -141,22 +141,14 @@ func ledgerRate(path string, together int) (rate float64, err error) {
 }
 
 func insertRate(path string, together int) (rate float64, err error) {
-	l, err := sqliteledger.Open(context.Background(), path) // for the tables
-	if err == nil {
-		err = l.Close()
-	}
+	db, err := openRecord(path)
 	if err != nil {
 		return 0, err
 	}
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
-	if err != nil {
-		return 0, err
-	}
-	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	start := time.Now()
 	for i := 0; i < measured; i += together {
-		err := inOne(db, func(insert *sql.Stmt) error {
+		err := inOne(db, insertRun, func(insert *sql.Stmt) error {
 			for k := range together {
 				columns, err := row(ended("job", epoch.Add(time.Duration(i+k)*time.Second)))
 				if err == nil {

@@ -25,7 +25,7 @@ type still struct {
 	load     time.Duration // from its start until it serves
 	loadCPU  time.Duration
 	resident int64
-	cpu      time.Duration // a minute
+	cpu      time.Duration // a minute, with that of the programs that it starts
 }
 
 // settle is how long a scheduler is given to come to rest: its first sweep, beat
@@ -59,9 +59,9 @@ func (b *bench) watch(dir string, n int, due time.Time, long time.Duration) (s s
 	if long > 0 {
 		go func() { _, _ = io.Copy(io.Discard, lines) }() // until the daemon leaves
 		time.Sleep(settle)
-		before, from := ran(pid), time.Now()
+		before, from := ran(pid)+ranBelow(pid), time.Now()
 		time.Sleep(long)
-		s.cpu = time.Duration(float64(ran(pid)-before) / time.Since(from).Minutes())
+		s.cpu = time.Duration(float64(ran(pid)+ranBelow(pid)-before) / time.Since(from).Minutes())
 		s.resident = memory(pid, "VmRSS")
 	}
 	_ = daemon.Process.Signal(os.Interrupt)

@@ -14,15 +14,11 @@ import (
 // timer is the bare timer, with the arguments and the manners of the peers: DUE
 // N COMMAND ARG... It starts all commands and then waits for them.
 func timer(args []string) error {
-	second, err := strconv.ParseInt(args[0], 10, 64)
+	due, n, err := dueAndCount(args)
 	if err != nil {
 		return err
 	}
-	n, err := strconv.Atoi(args[1])
-	if err != nil {
-		return err
-	}
-	time.Sleep(time.Until(time.Unix(second, 0)))
+	time.Sleep(time.Until(due))
 	started := make([]*exec.Cmd, 0, n)
 	for range n {
 		c := exec.Command(args[2], args[3:]...)
@@ -39,6 +35,16 @@ func timer(args []string) error {
 	fmt.Println(time.Now().UnixNano())
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// dueAndCount reads the first two arguments.
+func dueAndCount(args []string) (due time.Time, n int, err error) {
+	second, err := strconv.ParseInt(args[0], 10, 64)
+	if err != nil {
+		return due, 0, err
+	}
+	n, err = strconv.Atoi(args[1])
+	return time.Unix(second, 0), n, err
 }
 
 // round is what one starter came to in one round.

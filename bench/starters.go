@@ -45,16 +45,20 @@ const patience = 5 * time.Minute
 
 var (
 	ours     = starter{name: "solocron", do: (*bench).bySolocron, lead: 10 * time.Second}
-	bare     = starter{name: "bare timer", do: (*bench).byTimer}
+	bare     = starter{name: "bare timer", do: func(b *bench, e errand) (time.Time, int64, error) { return program(e, b.self, "timer") }}
 	starters = []starter{
 		ours,
 		{name: "gocron", do: func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("gocron", e.withShell()) }},
 		{name: "gocron (no shell)", do: func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("gocron", e) }},
 		{name: "robfig/cron", do: func(b *bench, e errand) (time.Time, int64, error) { return b.byPeer("robfig", e.withShell()) }},
 		{name: "supercronic", do: (*bench).bySupercronic},
+		{name: "recorded timer", lead: 10 * time.Second, do: func(b *bench, e errand) (time.Time, int64, error) { return program(e, b.self, "recorded") }},
 		bare,
 	}
 )
+
+// timers are what this program itself starts commands with.
+var timers = map[string]func(args []string) error{"timer": timer, "recorded": recorded}
 
 // chosen are the starters that take turns: solocron, and those that were asked for.
 func (b *bench) chosen() ([]starter, error) {
@@ -154,10 +158,6 @@ func (b *bench) once(s starter, n int, shell bool, ledger string) (round, error)
 	}
 	r.all, r.cpu, r.peak = done.Sub(e.due), (spent()-asking-before)/time.Duration(n), peak
 	return r, nil
-}
-
-func (b *bench) byTimer(e errand) (time.Time, int64, error) {
-	return program(e, b.self, "timer")
 }
 
 func (b *bench) byPeer(name string, e errand) (time.Time, int64, error) {
