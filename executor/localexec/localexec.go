@@ -106,7 +106,11 @@ func (t *transport) Open(ctx context.Context, _ fleet.Host, verb string, args ..
 		return nil, os.ErrClosed
 	}
 	s := &session{transport: t}
-	if talk := t.attend(verb, args); talk != nil {
+	talk := t.attend(verb)
+	if talk == nil && verb == guard.VerbProbe {
+		talk = t.answer(args)
+	}
+	if talk != nil {
 		s.in, s.out = talk, talk
 	} else {
 		argv := guard.Argv(verb, args...)
@@ -130,19 +134,13 @@ func (t *transport) Open(ctx context.Context, _ fleet.Host, verb string, args ..
 
 // attend opens a conversation with the keeper for the verb start, with a new
 // keeper if the last one has died; nil if there is none to be had. Until then no
-// order was sent, so that a shell may take it. Where there is a keeper, a probe that is
-// to remove nothing is answered here. Other verbs go to the shell, but let a keeper
-// stand ready for what they announce.
-func (t *transport) attend(verb string, args []string) io.ReadWriteCloser {
+// order was sent, so that a shell may take it. Other verbs go elsewhere, but let a
+// keeper stand ready for what they announce.
+func (t *transport) attend(verb string) io.ReadWriteCloser {
 	t.keeping.Lock()
 	defer t.keeping.Unlock()
 	for range 2 {
-		switch {
-		case !t.hire():
-			return nil
-		case verb == guard.VerbProbe:
-			return t.answer(args)
-		case verb != guard.VerbStart:
+		if !t.hire() || verb != guard.VerbStart {
 			return nil
 		}
 		if talk, err := t.keeper.Attend(); err == nil {

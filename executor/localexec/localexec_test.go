@@ -150,6 +150,12 @@ func TestGuardsAreReaped(t *testing.T) {
 	if err := x.Close(); err != nil {
 		t.Fatal(err)
 	}
+	childless(t)
+}
+
+// childless waits until no child of this process is left.
+func childless(t *testing.T) {
+	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for tick := time.Tick(5 * time.Millisecond); ; <-tick {
 		var children []byte

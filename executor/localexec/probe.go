@@ -3,25 +3,37 @@ package localexec
 import (
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/solocron/solocron/executor/keeper"
 )
 
-// answer is what there is to say to a probe, nil if that is for the shell to say.
+// answer is a conversation with this program about how the machine is for the keeper:
+// the answer to a probe. It is nil if the shell is to answer: because there is no keeper,
+// or because there may be something to remove.
 func (t *transport) answer(args []string) io.ReadWriteCloser {
-	if len(args) != 3 || args[1] != "" {
+	if len(args) != 3 || args[1] != "" || !t.keeps() {
 		return nil
 	}
 	minFree, err := strconv.ParseInt(args[2], 10, 64)
 	if err != nil {
 		return nil
 	}
-	return said{strings.NewReader(keeper.Probe(t.environ(), args[0], minFree))}
+	heard, said := io.Pipe()
+	go func() { // a file system that hangs holds it up, and nobody else
+		_, _ = io.WriteString(said, keeper.Probe(t.environ(), args[0], minFree))
+		said.Close()
+	}()
+	return answer{heard}
 }
 
-// said is a conversation in which all was said.
-type said struct{ *strings.Reader }
+// keeps reports whether there is a keeper.
+func (t *transport) keeps() bool {
+	t.keeping.Lock()
+	defer t.keeping.Unlock()
+	return t.keeper != nil
+}
 
-func (said) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
-func (said) Close() error              { return nil }
+// answer is a conversation that only says something.
+type answer struct{ *io.PipeReader }
+
+func (answer) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
