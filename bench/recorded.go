@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -28,25 +27,24 @@ const together = 256
 
 const updateRun = `UPDATE runs SET state = ?, version = version + 1, body = ? WHERE id = ? AND version = ?`
 
-// recorded is the recorded timer, with the bare timer's arguments. It writes beside the
-// file that the last of them names.
+// recorded is the recorded timer, with the bare timer's arguments. It writes to its
+// working directory.
 func recorded(args []string) error {
 	due, n, err := dueAndCount(args)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(args[len(args)-1])
-	db, err := openRecord(filepath.Join(dir, "recorded.db"))
+	db, err := openRecord("recorded.db")
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	r := record{db: db, dir: dir, due: due, n: n}
-	if err := errors.Join(r.prepare(), r.commit(insertRun, "starting", 0, n)); err != nil {
+	r := record{db: db, due: due, n: n}
+	if err := errors.Join(r.prepare(), r.commit(insertRun, "starting", 0)); err != nil {
 		return err
 	}
 	time.Sleep(time.Until(due) - time.Second)
-	if err := r.commit(updateRun, "running", 1, n); err != nil {
+	if err := r.commit(updateRun, "running", 1); err != nil {
 		return err
 	}
 	time.Sleep(time.Until(due))
@@ -59,11 +57,13 @@ func recorded(args []string) error {
 		}
 	}
 	for i, c := range started {
-		if err := errors.Join(c.Wait(), os.WriteFile(r.file(i, "result"), fmt.Appendf(nil, "end exited\ncode 0\nfrom %d\nto %d\n.\n", due.UnixMilli(), time.Now().UnixMilli()), 0o600)); err != nil {
+		err := c.Wait()
+		result := fmt.Appendf(nil, "end exited\ncode 0\nfrom %d\nto %d\n.\n", due.UnixMilli(), time.Now().UnixMilli())
+		if err := errors.Join(err, os.WriteFile(runFile(i, "result"), result, 0o600)); err != nil {
 			return err
 		}
 	}
-	if err := r.commit(updateRun, "succeeded", 2, n); err != nil {
+	if err := r.commit(updateRun, "succeeded", 2); err != nil {
 		return err
 	}
 	fmt.Println(time.Now().UnixNano())
@@ -87,33 +87,32 @@ func openRecord(path string) (*sql.DB, error) {
 	return db, err
 }
 
+// record is what there is of n runs that are due at once.
 type record struct {
 	db  *sql.DB
-	dir string
 	due time.Time
 	n   int
 }
 
-func (r record) file(i int, name string) string {
-	return filepath.Join(r.dir, "run", strconv.Itoa(i), name)
-}
+// runFile is a file of the i-th run's directory.
+func runFile(i int, name string) string { return filepath.Join("run", strconv.Itoa(i), name) }
 
 // prepare makes the run directories with the files of solocron's, synced.
 func (r record) prepare() error {
 	for i := range r.n {
-		if err := os.MkdirAll(r.file(i, ""), 0o700); err != nil {
+		if err := os.MkdirAll(runFile(i, ""), 0o700); err != nil {
 			return err
 		}
 		for _, name := range []string{"guard", "result", "total"} {
-			if err := makeFile(r.file(i, name), name == "guard"); err != nil {
+			if err := makeFile(runFile(i, name), name == "guard"); err != nil {
 				return err
 			}
 		}
-		folder, err := os.Open(r.file(i, ""))
+		folder, err := os.Open(runFile(i, ""))
 		if err != nil {
 			return err
 		}
-		err = errors.Join(os.Link(r.file(i, "guard"), r.file(i, "watcher")), os.Link(r.file(i, "guard"), r.file(i, "supervisor")), folder.Sync(), folder.Close())
+		err = errors.Join(os.Link(runFile(i, "guard"), runFile(i, "watcher")), os.Link(runFile(i, "guard"), runFile(i, "supervisor")), folder.Sync(), folder.Close())
 		if err != nil {
 			return err
 		}
@@ -138,10 +137,10 @@ func makeFile(path string, written bool) error {
 }
 
 // commit writes the state of all runs, so many in one durable transaction.
-func (r record) commit(statement, state string, version, n int) error {
-	for some := range slices.Chunk(numbers(n), together) {
+func (r record) commit(statement, state string, version int) error {
+	for from := 0; from < r.n; from += together {
 		err := inOne(r.db, statement, func(do *sql.Stmt) error {
-			for _, i := range some {
+			for i := from; i < min(from+together, r.n); i++ {
 				columns, err := row(ended(fmt.Sprintf("j%05d", i), r.due))
 				if err != nil {
 					return err
@@ -151,8 +150,12 @@ func (r record) commit(statement, state string, version, n int) error {
 				} else {
 					columns[4], columns[8] = state, 1
 				}
-				if _, err := do.Exec(columns...); err != nil {
+				written, err := do.Exec(columns...)
+				if err != nil {
 					return err
+				}
+				if n, err := written.RowsAffected(); err != nil || n != 1 {
+					return fmt.Errorf("%d rows written of a run that is %s: %w", n, state, err)
 				}
 			}
 			return nil
@@ -162,12 +165,4 @@ func (r record) commit(statement, state string, version, n int) error {
 		}
 	}
 	return nil
-}
-
-func numbers(n int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
-	}
-	return all
 }

@@ -164,14 +164,14 @@ func (b *bench) byPeer(name string, e errand) (time.Time, int64, error) {
 	return program(e, b.built+"peers", name)
 }
 
-// program runs a starter that prints when all was done and leaves at the end of
-// its input.
+// program runs a starter, in the errand's folder, that prints when all was done and leaves
+// at the end of its input.
 func program(e errand, path, name string) (done time.Time, high int64, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	args := append([]string{name, strconv.FormatInt(e.due.Unix(), 10), strconv.Itoa(e.n)}, e.argv...)
 	c := exec.CommandContext(ctx, path, args...)
-	c.Stderr = os.Stderr
+	c.Dir, c.Stderr = e.dir, os.Stderr
 	in, err := c.StdinPipe()
 	if err != nil {
 		return done, 0, err
