@@ -101,15 +101,13 @@ type Executor struct {
 	readying  *semaphore.Weighted // nil for no bound
 	starting  *semaphore.Weighted // nil for no bound
 
-	mu   sync.Mutex
-	live map[where]*following
-	held map[where]Remote // what stands ready
-
-	pruned map[string]time.Time // by host: when it was last asked to prune
-
-	wg   sync.WaitGroup // the followers
-	quit context.Context
-	stop context.CancelFunc
+	mu     sync.Mutex
+	live   map[where]*following
+	held   map[where]Remote     // what stands ready
+	pruned map[string]time.Time // by host: when it was last asked to remove old attempts
+	wg     sync.WaitGroup       // the followers
+	quit   context.Context
+	stop   context.CancelFunc
 }
 
 var _ executor.Patient = (*Executor)(nil)

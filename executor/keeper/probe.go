@@ -13,10 +13,10 @@ import (
 	"github.com/solocron/solocron/guard"
 )
 
-// Probe looks at this machine for guards with the environment, and answers as the
-// shell's guard does to [guard.VerbProbe] when it has nothing to remove, which takes
-// that a process for each question. kept is where run directories are to be, empty for
-// the default; minFree is in bytes.
+// Probe says whether attempts can start on this machine under guards with the
+// environment. It says so in the words of the shell's guard, asked for [guard.VerbProbe]
+// with nothing to remove, and without the processes that it takes. kept is where run
+// directories are to be, empty for the default; minFree is in bytes. Repeating is safe.
 func Probe(environ []string, kept string, minFree int64) (said string) {
 	var words strings.Builder
 	now := time.Now()
@@ -55,10 +55,8 @@ func room(environ []string, kept string, minFree int64) (free int64, err error) 
 	if fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC {
 		return -1, fmt.Errorf("run directory %s is on tmpfs, which does not survive a reboot: set run-dir", root)
 	}
-	for _, dir := range []string{root, filepath.Join(root, "runs"), filepath.Join(root, "locks")} {
-		if !owned(dir, dir == root) {
-			return -1, fmt.Errorf("%s is not a directory of this user's: somebody else could change it", dir)
-		}
+	if err := own(root); err != nil {
+		return -1, err
 	}
 	const kibibyte, mebibyte = 1 << 10, 1 << 20
 	free = int64(fs.Bavail) * fs.Frsize / kibibyte * kibibyte
@@ -68,12 +66,10 @@ func room(environ []string, kept string, minFree int64) (free int64, err error) 
 	return free, nil
 }
 
-// writable makes the directories for run directories, and a file.
+// writable makes the directories below the root, and a file in it.
 func writable(root string) error {
-	for _, dir := range []string{"runs", "locks"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o700); err != nil {
-			return err
-		}
+	if err := makeBelow(root); err != nil {
+		return err
 	}
 	return os.WriteFile(filepath.Join(root, "probe"), []byte("probe\n"), 0o600)
 }

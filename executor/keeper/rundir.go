@@ -19,16 +19,11 @@ import (
 // prepare makes the attempt's run directory, which exactly one guard can, and
 // brings it to disk before anybody is told that the guard is ready.
 func (a *attempt) prepare(root string) error {
-	runs := filepath.Join(root, "runs")
-	for _, dir := range []string{runs, filepath.Join(root, "locks")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
+	if err := makeBelow(root); err != nil {
+		return err
 	}
-	for _, dir := range []string{root, runs, filepath.Join(root, "locks")} {
-		if !owned(dir, dir == root) {
-			return refusal{reason: dir + " is not a directory of this user's: somebody else could change it"}
-		}
+	if err := own(root); err != nil {
+		return refusal{reason: err.Error()}
 	}
 	dir := root + "/runs/" + a.errand.Name // letter by letter as the shell's guard says it
 	crash.Before("keeper", "run directory")
@@ -55,7 +50,27 @@ func (a *attempt) prepare(root string) error {
 			return refusal{reason: fmt.Sprintf("no room to write in %s: free some space, or make it writable", dir)}
 		}
 	}
-	return errors.Join(a.sync("guard"), a.sync(""), a.k.syncShared(runs))
+	return errors.Join(a.sync("guard"), a.sync(""), a.k.syncShared(filepath.Join(root, "runs")))
+}
+
+// makeBelow makes the directories of the root that are not there yet.
+func makeBelow(root string) error {
+	for _, name := range []string{"runs", "locks"} {
+		if err := os.MkdirAll(filepath.Join(root, name), 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// own returns an error unless the root and its directories are this user's.
+func own(root string) error {
+	for _, dir := range []string{root, filepath.Join(root, "runs"), filepath.Join(root, "locks")} {
+		if !owned(dir, dir == root) {
+			return fmt.Errorf("%s is not a directory of this user's: somebody else could change it", dir)
+		}
+	}
+	return nil
 }
 
 // owned reports whether a directory is this user's own: in another's, somebody

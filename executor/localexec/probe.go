@@ -23,7 +23,7 @@ func (t *transport) answer(args []string) io.ReadWriteCloser {
 		_, _ = io.WriteString(said, keeper.Probe(t.environ(), args[0], minFree))
 		said.Close()
 	}()
-	return answer{heard}
+	return monologue{heard}
 }
 
 // keeps reports whether there is a keeper.
@@ -33,7 +33,7 @@ func (t *transport) keeps() bool {
 	return t.keeper != nil
 }
 
-// answer is a conversation that only says something.
-type answer struct{ *io.PipeReader }
+// monologue is a conversation with somebody who does not listen.
+type monologue struct{ *io.PipeReader }
 
-func (answer) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+func (monologue) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
