@@ -227,7 +227,12 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 func (d *Dispatcher) leave() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	d.beat(ctx)
+	if d.Halted() == nil {
+		d.beat(ctx)
+	}
+	if d.Halted() != nil { // by that beat, maybe: nobody else is left to record it
+		d.recordHalt(ctx)
+	}
 	return d.Ledger.Leave(ctx, d.owner)
 }
 

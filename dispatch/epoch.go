@@ -29,8 +29,8 @@ func (d *Dispatcher) Halted() error {
 	return d.halted
 }
 
-// pulse beats, if there is any use in it: to a copy of the ledger from between two
-// beats nothing is lost as long as no run is written.
+// pulse beats, if there is any use in it: a copy of the ledger that is made between two
+// beats lacks nothing as long as no run is written.
 func (d *Dispatcher) pulse(ctx context.Context) {
 	if !d.rests() {
 		d.beat(ctx)

@@ -89,6 +89,23 @@ func TestLedgerWentBack(t *testing.T) {
 	})
 }
 
+// So does one that notices with the last beat of all, when it ends.
+func TestHaltIsRecordedAtTheEnd(t *testing.T) {
+	inWorld(t, []string{"h"}, func(t *testing.T, w *world) {
+		back := &backLedger{Ledger: w.ledger}
+		w.ledger = back
+		w.tune = func(o *Options) { o.Sole = false }
+		d := w.start(aJob("j", "0 0 1 1 *"))
+		pass(time.Minute + beatEvery/2)
+		back.by.Store(1000)
+		d.end()
+		back.by.Store(0) // who remembers nothing is told by the ledger
+		if err := New(d.Options).Load(t.Context(), w.file, nil); !errors.Is(err, ledger.ErrWentBack) {
+			t.Errorf("another one starts: %v", err)
+		}
+	})
+}
+
 // At rest a dispatcher beats less often if it is alone, but soon after each run.
 func TestBeatsAtRest(t *testing.T) {
 	for sole, want := range map[bool]int64{true: 4, false: 12} {
