@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -19,11 +17,10 @@ import (
 
 // A recorded timer is the bare timer with as much on disk for each command as solocron
 // has by its promise, in one process that does nothing else: a run directory before
-// the due time, the intent, the go and the end each committed, the output kept. What it
-// costs is what keeping the promise costs at least.
+// the due time, and the intent, the go and the end each committed. It keeps no output.
 
-// together is how many changes it commits at a time.
-const together = 256
+// rowsAtOnce is how many changes it commits together.
+const rowsAtOnce = 256
 
 const updateRun = `UPDATE runs SET state = ?, version = version + 1, body = ? WHERE id = ? AND version = ?`
 
@@ -48,22 +45,14 @@ func recorded(args []string) error {
 		return err
 	}
 	time.Sleep(time.Until(due))
-	started, outputs := make([]*exec.Cmd, n), make([]bytes.Buffer, n)
-	for i := range started {
-		started[i] = exec.Command(args[2], args[3:]...)
-		started[i].Stdout, started[i].Stderr = &outputs[i], &outputs[i]
-		if err := started[i].Start(); err != nil {
-			return err
-		}
-	}
-	for i, c := range started {
-		err := c.Wait()
+	err = startAll(n, args[2:], func(i int) error {
 		result := fmt.Appendf(nil, "end exited\ncode 0\nfrom %d\nto %d\n.\n", due.UnixMilli(), time.Now().UnixMilli())
-		if err := errors.Join(err, os.WriteFile(runFile(i, "result"), result, 0o600)); err != nil {
-			return err
-		}
+		return os.WriteFile(runFile(i, "result"), result, 0o600)
+	})
+	if err == nil {
+		err = r.commit(updateRun, "succeeded", 2)
 	}
-	if err := r.commit(updateRun, "succeeded", 2); err != nil {
+	if err != nil {
 		return err
 	}
 	fmt.Println(time.Now().UnixNano())
@@ -138,9 +127,9 @@ func makeFile(path string, written bool) error {
 
 // commit writes the state of all runs, so many in one durable transaction.
 func (r record) commit(statement, state string, version int) error {
-	for from := 0; from < r.n; from += together {
+	for from := 0; from < r.n; from += rowsAtOnce {
 		err := inOne(r.db, statement, func(do *sql.Stmt) error {
-			for i := from; i < min(from+together, r.n); i++ {
+			for i := from; i < min(from+rowsAtOnce, r.n); i++ {
 				columns, err := row(ended(fmt.Sprintf("j%05d", i), r.due))
 				if err != nil {
 					return err

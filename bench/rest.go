@@ -59,9 +59,10 @@ func (b *bench) watch(dir string, n int, due time.Time, long time.Duration) (s s
 	if long > 0 {
 		go func() { _, _ = io.Copy(io.Discard, lines) }() // until the daemon leaves
 		time.Sleep(settle)
-		before, from := ran(pid)+ranBelow(pid), time.Now()
+		spent := func() time.Duration { return ran(pid) + ranBelow(pid) }
+		before, from := spent(), time.Now()
 		time.Sleep(long)
-		s.cpu = time.Duration(float64(ran(pid)+ranBelow(pid)-before) / time.Since(from).Minutes())
+		s.cpu = time.Duration(float64(spent()-before) / time.Since(from).Minutes())
 		s.resident = memory(pid, "VmRSS")
 	}
 	_ = daemon.Process.Signal(os.Interrupt)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,22 +20,29 @@ func timer(args []string) error {
 		return err
 	}
 	time.Sleep(time.Until(due))
-	started := make([]*exec.Cmd, 0, n)
-	for range n {
-		c := exec.Command(args[2], args[3:]...)
-		if err := c.Start(); err != nil {
-			return err
-		}
-		started = append(started, c)
-	}
-	for _, c := range started {
-		if err := c.Wait(); err != nil {
-			return err
-		}
+	if err := startAll(n, args[2:], func(int) error { return nil }); err != nil {
+		return err
 	}
 	fmt.Println(time.Now().UnixNano())
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// startAll starts the command n times, and then waits for each and has its end seen to.
+func startAll(n int, argv []string, ended func(i int) error) error {
+	started := make([]*exec.Cmd, n)
+	for i := range started {
+		started[i] = exec.Command(argv[0], argv[1:]...)
+		if err := started[i].Start(); err != nil {
+			return err
+		}
+	}
+	for i, c := range started {
+		if err := errors.Join(c.Wait(), ended(i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dueAndCount reads the first two arguments.
